@@ -1,0 +1,27 @@
+# make paper            the whole paper at scale mini: sounds, models, figures, in results/mini
+# make test             the tests, without those that run notebooks
+# make test-notebooks   the tests that run notebooks (minutes)
+# make environment      only .venv, from requirements.lock; the other three call it
+#
+# A python of your choice: make paper PYTHON=python3.12
+
+.PHONY: help paper test test-notebooks environment
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHON
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+paper: environment
+	@dvc repro report@mini
+
+test: environment
+	@python -m pytest -m "not notebooks"
+
+test-notebooks: environment
+	@python -m pytest -m notebooks
+
+environment:
+	@.ci/environment

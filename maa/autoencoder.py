@@ -1,0 +1,166 @@
+"""The spectrogram autoencoder: mel ↔ latent, 16 numbers to one.
+
+Conventions: mels (clips, 1, 80, frames) log10, frames a multiple of 8; latents
+    (clips, channels, 10, frames / 8), standard deviation near 1 after scaling; the scale travels
+    with the weights as `config.scaling_factor`.
+Source: Section 3.4 (reconstruction + GAN + KL, multi-window discriminator).
+    Differs: besides the L1 distance of mels, the distance of what a small sound classifier hears in
+    them is minimised; L1 alone blurs textures until their source is no longer recognised.
+Notebook: 20_autoencoder.
+"""
+
+import torch
+from diffusers import AutoencoderKL
+from torch.nn import functional as F
+
+from maa import discriminators, mel, scenes, training
+
+PLAIN = ("DownEncoderBlock2D", "UpDecoderBlock2D")
+ATTENTION = ("AttnDownEncoderBlock2D", "AttnUpDecoderBlock2D")
+
+
+def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, frames=624):
+    """Untrained autoencoder; the defaults are the paper's, 68,984,037 parameters.
+
+    widths:     channels of the four levels, mel resolution first
+    attention:  how many of the coarsest levels attend to themselves
+    channels:   latent channels
+    """
+    if len(widths) != 4 or not 0 <= attention <= 4:
+        raise ValueError(
+            f"widths {widths} with attention on {attention} levels, expected four widths and 0 to 4: "
+            f"only four levels take 80 × 624 to 10 × 78")
+    plain = 4 - attention
+    down = [PLAIN[0]] * plain + [ATTENTION[0]] * attention
+    up = [ATTENTION[1]] * attention + [PLAIN[1]] * plain
+    return AutoencoderKL(
+        in_channels=1, out_channels=1, down_block_types=down, up_block_types=up,
+        block_out_channels=tuple(widths), layers_per_block=layers, latent_channels=channels,
+        sample_size=frames, scaling_factor=1.0)
+
+
+def encode(vae, mels, generator=None):
+    """Scaled latent of each mel: the mean, or a sample where a generator is given.
+
+    mels:     (clips, 1, 80, frames), frames a multiple of 8
+    returns   (clips, channels, 10, frames / 8)
+    """
+    if mels.dim() != 4 or mels.shape[1:3] != (1, mel.BANDS) or mels.shape[3] % mel.COLUMN:
+        raise ValueError(
+            f"mel has shape {tuple(mels.shape)}, expected (clips, 1, {mel.BANDS}, a multiple of "
+            f"{mel.COLUMN}); was it made by maa.mel.log_mel and cut to mel.trained_frames?")
+    posterior = vae.encode(mels).latent_dist
+    latent = posterior.mode() if generator is None else posterior.sample(generator)
+    return latent * vae.config.scaling_factor
+
+
+def decode(vae, latent):
+    """Mel of each scaled latent: (clips, channels, 10, columns) → (clips, 1, 80, 8 · columns)."""
+    if latent.dim() != 4 or latent.shape[1] != vae.config.latent_channels:
+        raise ValueError(
+            f"latent has shape {tuple(latent.shape)}, expected (clips, {vae.config.latent_channels},"
+            f" 10, columns); does it come from another autoencoder?")
+    return vae.decode(latent / vae.config.scaling_factor).sample
+
+
+def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), attention=0, layers=2,
+          channels=4, steps=10_000, batch=32, frames=312, learning_rate=0.0003, critic_from=0.2,
+          perceptual=1.0, adversarial=0.02, matching=0.2, kl=0.0001,
+          critic_windows=(32, 64, 128), seed=0, decay=0.999, save_every=1000, fingerprint=""):
+    """Autoencoder trained on random moments of scenes; its scale factor set from the latents.
+
+    folder:       checkpoints and log.csv
+    waves:        (scenes, samples) tensor, 16 kHz
+    ear:          classifier.Vgg whose stages the perceptual loss compares; not changed
+    held_out:     (clips, 1, 80, frames) mels on which L1 is logged, or None
+    frames:       mel frames of a training example
+    critic_from:  share of the steps before the discriminator sets in
+    perceptual, adversarial, matching, kl:  weights beside the L1 distance's 1
+    returns       diffusers.AutoencoderKL, averaged weights, in eval mode
+
+    Source: Section 3.4.  Notebook: 20_autoencoder.
+    """
+    with training.seeded(seed):
+        vae = build(widths=widths, attention=attention, layers=layers, channels=channels)
+        critic = discriminators.Windows(critic_windows)
+    vae, critic = (m.to(memory_format=torch.channels_last) for m in (vae, critic))
+    place = training.device()
+    pool, ear = waves.to(place, torch.float16), ear.to(place).eval().requires_grad_(False)
+    begin = round(critic_from * steps)
+
+    def draw(generator):
+        return {"mel": moments(pool, batch, frames, generator), "generator": generator}
+
+    def rebuild_loss(now, step):
+        target = now["mel"]
+        posterior = vae.encode(target).latent_dist
+        now["rebuilt"] = rebuilt = vae.decode(posterior.sample(now["generator"])).sample.float()
+        l1 = F.l1_loss(rebuilt, target)
+        divergence = posterior.kl().sum() / target.numel()
+        heard = ear_distance(ear, rebuilt, target)
+        total, shown = l1 + kl * divergence + perceptual * heard, {
+            "L1": l1, "KL": divergence, "perceptual": heard}
+        if step >= begin:
+            found, more = discriminators.generator_loss(
+                critic, rebuilt, target, adversarial, matching)
+            total, shown = total + found, shown | more
+        return total, shown
+
+    def critic_loss(now, step):
+        value = discriminators.critic_loss(
+            critic(now["mel"])[0], critic(now["rebuilt"].detach())[0])
+        return value, {"critic": value}
+
+    settings = {
+        "widths": list(widths), "attention": attention, "layers": layers, "channels": channels,
+        "steps": steps, "batch": batch, "frames": frames, "learning_rate": learning_rate,
+        "critic_from": critic_from, "perceptual": perceptual, "adversarial": adversarial,
+        "matching": matching, "kl": kl, "critic_windows": list(critic_windows), "seed": seed,
+        "decay": decay, "scenes": len(waves), "data": fingerprint}
+    trained = training.train(
+        folder, modules={"autoencoder": vae, "critic": critic}, batch=draw, steps=steps,
+        turns=[training.Turn(("autoencoder",), rebuild_loss, learning_rate, (0.8, 0.99), 0.0),
+               training.Turn(("critic",), critic_loss, learning_rate, (0.8, 0.99), 0.0)],
+        settings=settings, seed=seed, averaged=("autoencoder",), decay=decay, save_every=save_every,
+        held_out=None if held_out is None else lambda nets: {
+            "L1": distance(nets["autoencoder"], held_out)},
+        compiled=[vae.encoder, vae.decoder, critic, ear], label="autoencoder")["autoencoder"]
+    trained.register_to_config(scaling_factor=latent_scale(trained, pool, frames, seed))
+    return trained
+
+
+def moments(pool, count, frames, generator):
+    """Mels of random moments of random scenes: (count, 1, 80, frames)."""
+    sound = scenes.moments(pool, count, frames * mel.HOP, generator)
+    return mel.log_mel(sound).contiguous(memory_format=torch.channels_last)
+
+
+def ear_distance(ear, rebuilt, target):
+    """How differently a classifier hears two mels: distance of its stages, unit length per point."""
+    with torch.no_grad():
+        wanted = ear.stages(target)
+    total = 0
+    for got, want in zip(ear.stages(rebuilt), wanted):
+        total = total + (F.normalize(got, dim=1) - F.normalize(want, dim=1)).square().sum(1).mean()
+    return total / len(wanted)
+
+
+@torch.no_grad()
+def rebuild(vae, mels, batch=16):
+    """Mels after encoding and decoding, in batches, on the device of `vae`: (clips, 1, 80, frames)."""
+    return torch.cat([decode(vae, encode(vae, part.to(vae.device))).float().cpu()
+                      for part in mels.split(batch)])
+
+
+def distance(vae, mels):
+    """Mean L1 distance in log10 between mels and their reconstruction."""
+    return F.l1_loss(rebuild(vae, mels), mels.cpu()).item()
+
+
+@torch.no_grad()
+def latent_scale(vae, pool, frames, seed, count=64):
+    """1 / standard deviation of the latents of random moments, as latent diffusion takes it."""
+    generator = torch.Generator(pool.device).manual_seed(seed)
+    mels = moments(pool, count, frames, generator)
+    latents = torch.cat([vae.encode(part).latent_dist.mode() for part in mels.split(16)])
+    return 1 / latents.std().item()

@@ -1,0 +1,135 @@
+"""What every figure of the project shares: size, letters, colours, and bytes that never vary.
+
+A Canvas is a matplotlib Figure that shows itself in a notebook: lines as SVG, spectra as PNG. It
+is made without pyplot, so nothing lingers in memory and no backend has a say. A Player stands
+beside the picture of its sound.
+
+Conventions: one figure is 7 inches wide and can be read at half of that; the same content gives
+    the same bytes (no dates, fixed ids), so that DVC sees no change where there is none.
+Source: none in the paper.  Notebook: all of them.
+"""
+
+import base64
+import functools
+import io
+import itertools
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import soundfile
+from matplotlib.figure import Figure
+
+from maa import files, mel
+
+WIDTH = 7.0  # inches
+COLOURS = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494",
+           "#ece133", "#56b4e9")  # seaborn's "colorblind", whose import alone takes seconds
+BLUE, ORANGE, GREEN, RED, PINK, BROWN, ROSE, GREY, YELLOW, SKY = COLOURS
+VARIANTS = {  # the same thing has the same colour in every figure
+    "train": BLUE, "held_out": ORANGE, "held out": ORANGE,
+    "real": GREY, "rebuilt": GREEN, "vocoded": PINK, "generated": RED,
+    "istft": PINK, "hifigan": SKY, "griffin_lim": BROWN,
+    "clap": BLUE, "words": BROWN, "paper": "#555555",
+}
+STYLE = {
+    "font.size": 12, "axes.titlesize": 13, "axes.titleweight": "bold", "axes.titlelocation": "left",
+    "axes.labelsize": 12, "xtick.labelsize": 11, "ytick.labelsize": 11, "legend.fontsize": 11,
+    "figure.titlesize": 13, "figure.titleweight": "bold", "legend.frameon": False,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False, "lines.linewidth": 2,
+    "axes.prop_cycle": matplotlib.cycler(color=COLOURS), "image.cmap": "magma",
+    "figure.facecolor": "white", "savefig.facecolor": "white",
+    "figure.dpi": 100, "savefig.dpi": 100, "svg.hashsalt": "maa", "svg.fonttype": "path",
+}
+NO_DATE = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+MIME = {"svg": "image/svg+xml", "png": "image/png"}
+
+
+class Canvas(Figure):
+    """Figure whose last line in a cell shows it; `kind` is "svg" (lines) or "png" (spectra)."""
+
+    def __init__(self, height=2.6, kind="svg", width=WIDTH):
+        if kind not in MIME:
+            raise ValueError(f"kind is {kind!r}, expected one of {sorted(MIME)}")
+        super().__init__(figsize=(width, height), layout="constrained")
+        self.kind = kind
+
+    def content(self):
+        """The picture as bytes, the same for the same drawing."""
+        memory = io.BytesIO()
+        with matplotlib.rc_context(STYLE):
+            self.savefig(memory, format=self.kind, metadata=NO_DATE[self.kind])
+        return memory.getvalue()
+
+    def words(self):
+        """Titles of the figure, for readers who do not see it."""
+        titles = [self.get_suptitle()] + [
+            axes.get_title(where) for axes in self.axes for where in ("left", "center")]
+        return "Figure: " + " | ".join(title.replace("\n", " ") for title in titles if title)
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        data = self.content()
+        shown = data.decode() if self.kind == "svg" else base64.b64encode(data).decode()
+        return {MIME[self.kind]: shown, "text/plain": self.words()}
+
+
+class Player:
+    """A sound to press play on, as MP3 inside the page: 40 KB at most, and every browser knows it.
+
+    Ogg was measured too: libsndfile gives each file a random serial number, so no two are equal.
+    """
+
+    def __init__(self, wave, title=""):
+        memory = io.BytesIO()
+        loud = np.clip(np.asarray(wave, np.float64), -1, 1)
+        soundfile.write(memory, loud, mel.RATE, format="MP3", subtype="MPEG_LAYER_III",
+                        bitrate_mode="CONSTANT", compression_level=0.5)
+        self.content, self.title = memory.getvalue(), title
+
+    def _repr_html_(self):
+        data = base64.b64encode(self.content).decode()
+        name = self.title.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+        return (f'<audio controls preload="none" aria-label="{name}" '
+                f'src="data:audio/mpeg;base64,{data}"></audio>')
+
+
+class Together:
+    """Several things that a cell shows one under the other, such as a Player and its picture."""
+
+    def __init__(self, *parts):
+        self.parts = parts
+
+    def _ipython_display_(self):
+        from IPython.display import display
+
+        display(*self.parts)
+
+
+def styled(function):
+    """Drawing functions are run with STYLE, whatever a notebook has set."""
+    @functools.wraps(function)
+    def drawn(*arguments, **options):
+        with matplotlib.rc_context(STYLE):
+            return function(*arguments, **options)
+
+    return drawn
+
+
+def colours(names):
+    """{name: colour}: those of VARIANTS, and for names not in it what is left, in order."""
+    fixed = {VARIANTS[name] for name in names if name in VARIANTS}
+    left = itertools.cycle([c for c in COLOURS if c not in fixed] or COLOURS)
+    return {name: VARIANTS[name] if name in VARIANTS else next(left) for name in names}
+
+
+def save(figure, path):
+    """Write a figure: .svg or .png by the ending of the path, atomically, without a date."""
+    path = Path(path)
+    kind = path.suffix[1:]
+    if kind not in NO_DATE:
+        raise ValueError(f"path is {path.name!r}, expected an ending of .svg or .png")
+    memory = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(memory, format=kind, metadata=NO_DATE[kind])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.atomic_write(path, memory.getvalue())

@@ -1,0 +1,116 @@
+"""The code behind each notebook, as one text: what its results depend on, besides params.yaml.
+
+`python -m maa.code` writes results/code/<name>.py for every notebook: its code cells, then every
+module of maa that they import, directly or through another. Text cells, docstrings, comments and
+blank lines are left out, and so are the values in the parameters cell (params.yaml has them). The
+stages of dvc.yaml depend on these files: a better explanation does not train a model again, and
+no module can be forgotten.
+
+Conventions: drawing changes no number, so `figures` counts from chapter 5 on, where figures are
+    the result. A file that a module names ("words.csv") and that lies beside it counts as code.
+Notebook: all of them.
+"""
+
+import ast
+import io
+import tokenize
+from pathlib import Path
+
+from maa import files, notebooks
+
+OUTPUT = "results/code"
+PACKAGE = Path(__file__).parent
+DRAWING = {"figures"}
+CHAPTER_OF_FIGURES = "50"
+
+
+def behind(name, notebook, package=PACKAGE):
+    """All code that the results of the notebook `name` depend on.
+
+    package:   folder of the modules of maa
+    returns    text, the same for two notebooks that compute the same
+    """
+    cells = cells_of(notebook)
+    spared = DRAWING if name < CHAPTER_OF_FIGURES else set()
+    parts = [f"# {name}", cells]
+    for path in reached(cells, package, spared):
+        is_code = path.suffix == ".py"
+        content = bare(path.read_text("utf-8")) if is_code else files.sha256(path)
+        parts += [f"# maa/{path.name}", content]
+    return "\n".join(part.rstrip("\n") for part in parts) + "\n"
+
+
+def cells_of(notebook):
+    """Code cells; of the parameters cell only the names are left."""
+    parts = []
+    for cell in notebooks.code_cells(notebook):
+        if notebooks.tagged(cell, "parameters"):
+            parts.append("# parameters: " + ", ".join(notebooks.parameters(notebook)))
+        else:
+            parts.append(bare(cell.source))
+    return "\n".join(parts)
+
+
+def reached(text, package=PACKAGE, spared=()):
+    """Sorted paths of the modules of maa that `text` imports, directly or not, and of their data."""
+    found, waiting = set(), [text]
+    while waiting:
+        tree = ast.parse(waiting.pop())
+        for path in {package / f"{module}.py" for module in imported(tree) - {*spared}} - found:
+            if path.is_file():
+                found.add(path)
+                waiting.append(path.read_text("utf-8"))
+    return sorted(found | {data for path in found for data in beside(path)})
+
+
+def imported(tree):
+    """Words X of `from maa import X`, `from maa.X import y` and `import maa.X`, at any depth."""
+    words = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "maa":
+            words |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("maa."):
+            words.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            dotted = [alias.name.split(".") for alias in node.names]
+            words |= {parts[1] for parts in dotted if parts[0] == "maa" and len(parts) > 1}
+    return words
+
+
+def beside(path):
+    """Data files in the folder of a module that it names in full."""
+    words = {node.value for node in ast.walk(ast.parse(path.read_text("utf-8")))
+             if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {file for file in path.parent.iterdir() if file.name in words and file.suffix != ".py"}
+
+
+def bare(source):
+    """Source without docstrings, comments, blank lines and spaces at line ends."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(source)):
+        if is_documented(node):
+            text = node.body[0]
+            lines[text.lineno - 1:text.end_lineno] = [""] * (text.end_lineno - text.lineno + 1)
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def is_documented(node):
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None
+
+
+def main():
+    """Write results/code/<name>.py for every notebook of the project."""
+    folder = notebooks.root()
+    for name in notebooks.names(folder):
+        notebook = notebooks.read(folder / notebooks.FOLDER / f"{name}.ipynb")
+        text = behind(name, notebook, folder / "maa")
+        files.atomic_write(folder / OUTPUT / f"{name}.py", text.encode())
+
+
+if __name__ == "__main__":
+    main()

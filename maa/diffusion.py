@@ -1,0 +1,177 @@
+"""Latent diffusion: noise is predicted, prompts steer it, guidance steers it harder.
+
+Conventions: latents (clips, channels, 10, columns), standard deviation near 1; text (clips, tokens,
+    width) from maa.text; steps t are whole numbers 0 … 999, 999 almost pure noise.
+Source: Sections 3.5, 3.6, 5.2, Appendix D. Differs: averaged weights; training from the start with
+    dropped prompts instead of a second fine-tuning run.
+Notebook: 22_diffusion.
+"""
+
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, UNet2DConditionModel
+from torch.nn import functional as F
+
+from maa import training
+
+STEPS, BETA_FROM, BETA_TO = 1000, 0.00085, 0.012  # β is linear in its square root
+NOISE = {"num_train_timesteps": STEPS, "beta_start": BETA_FROM, "beta_end": BETA_TO,
+         "beta_schedule": "scaled_linear"}
+
+
+def ddim():
+    """The release's sampler; equal to it where the number of steps divides 1000."""
+    return DDIMScheduler(**NOISE, clip_sample=False, set_alpha_to_one=False, steps_offset=1,
+                         timestep_spacing="leading", prediction_type="epsilon")
+
+
+def dpm():
+    """DPM-Solver++ of order 2: as good in 25 steps as DDIM in 100."""
+    return DPMSolverMultistepScheduler(**NOISE, algorithm_type="dpmsolver++", solver_order=2,
+                                       timestep_spacing="trailing", prediction_type="epsilon")
+
+
+SCHEDULERS = {"ddim": ddim, "dpm++": dpm}
+
+
+def build_unet(*, widths=(320, 640), layers=2, heads=8, text_width=1024, channels=4,
+               size=(10, 78)):
+    """Untrained denoiser; the defaults are the paper's, 160,223,684 parameters.
+
+    widths:      channels of each level; every level attends to the text
+    size:        (bands, columns) of the latents it is trained on; others work too
+    """
+    if any(width % 32 for width in widths):
+        raise ValueError(
+            f"widths {tuple(widths)}, expected multiples of 32 (the group norms have 32 groups)")
+    levels = len(widths)
+    return UNet2DConditionModel(
+        sample_size=tuple(size), in_channels=channels, out_channels=channels,
+        down_block_types=("CrossAttnDownBlock2D",) * levels,
+        up_block_types=("CrossAttnUpBlock2D",) * levels,
+        block_out_channels=tuple(widths), layers_per_block=layers, norm_eps=1e-5,
+        cross_attention_dim=text_width, attention_head_dim=heads)
+
+
+def noise_schedule():
+    """ᾱ for each of the 1000 steps: the share of the signal's variance that is left, (1000,)."""
+    return DDPMScheduler(**NOISE).alphas_cumprod
+
+
+def corrupt(latent, noise, t, kept):
+    """Latent at step t: √ᾱ · latent + √(1 − ᾱ) · noise.
+
+    latent, noise:  (clips, channels, 10, columns)
+    t:              (clips,) step numbers, 0 … 999
+    kept:           noise_schedule() on the same device
+    """
+    kept = kept[t].view(-1, 1, 1, 1)
+    return kept.sqrt() * latent + (1 - kept).sqrt() * noise
+
+
+def guided_noise(unet, latent, t, text, empty_text, scale):
+    """Noise estimate pushed away from "no prompt" and towards the prompt.
+
+    latent:      (clips, 4, 10, 78), standard deviation near 1
+    t:           step number, 0 … 999, or one for each clip
+    text:        (clips, tokens, 1024), from maa.text
+    empty_text:  as text, for the prompt ""
+    scale:       1 is plain conditional sampling and skips the second forward
+    returns      (clips, 4, 10, 78)
+
+    Raises ValueError if scale < 0.
+    Source: Section 3.6.  Notebook: 22_diffusion.
+    """
+    if scale < 0:
+        raise ValueError(f"guidance {scale}, expected 0 or more; 1 means no guidance")
+    if scale == 1:
+        return unet(latent, t, encoder_hidden_states=text).sample
+    t = t.repeat(2) if torch.is_tensor(t) and t.dim() else t
+    both = unet(torch.cat([latent, latent]), t,
+                encoder_hidden_states=torch.cat([empty_text, text])).sample
+    empty, prompted = both.chunk(2)
+    return empty + scale * (prompted - empty)
+
+
+@torch.no_grad()
+def sample(unet, text, empty_text, *, size, scale=3.0, steps=25, sampler="dpm++", generator=None):
+    """Latents denoised from noise, one for each row of `text`.
+
+    size:      (bands, columns) of the latents
+    returns    (clips, channels, bands, columns)
+
+    Raises ValueError for an unknown sampler.
+    Source: Section 3.6.  Notebook: 22_diffusion.
+    """
+    if sampler not in SCHEDULERS:
+        raise ValueError(f"sampler {sampler!r} is unknown, expected one of {sorted(SCHEDULERS)}")
+    scheduler = SCHEDULERS[sampler]()
+    scheduler.set_timesteps(steps)
+    latent = torch.randn(
+        len(text), unet.config.in_channels, *size, generator=generator, device=text.device)
+    for t in scheduler.timesteps:
+        noise = guided_noise(unet, latent, t.to(latent.device), text, empty_text, scale)
+        latent = scheduler.step(noise, t, latent).prev_sample
+    return latent
+
+
+def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256), layers=2, heads=8,
+          steps=10_000, batch=256, learning_rate=0.0005, drop_prompt=0.1, decay=0.999, seed=0,
+          save_every=1000, fingerprint=""):
+    """Denoiser trained on cached latents.
+
+    latents:     (scenes, channels, 10, columns), scaled; kept on the device
+    text:        text(generator, rows) -> (rows, tokens, width): the prompts of these scenes
+    empty_text:  (1, tokens, width), the prompt ""
+    held_out:    (latents, text tensor) on which the loss is logged, or None
+    drop_prompt: share of prompts replaced by ""
+    returns      UNet2DConditionModel, averaged weights, in eval mode
+
+    Source: Sections 3.5, 5.2, Appendix E.2.  Notebook: 22_diffusion.
+    """
+    place = training.device()
+    with training.seeded(seed):
+        unet = build_unet(widths=widths, layers=layers, heads=heads, channels=latents.shape[1],
+                          text_width=empty_text.shape[-1], size=tuple(latents.shape[2:]))
+    unet.to(memory_format=torch.channels_last)
+    latents, empty_text = latents.to(place), empty_text.to(place)
+    kept = noise_schedule().to(place)
+
+    def draw(generator):
+        rows = torch.randint(len(latents), (batch,), generator=generator, device=place)
+        words = text(generator, rows)
+        dropped = torch.rand(batch, 1, 1, generator=generator, device=place) < drop_prompt
+        return noisy(latents[rows].float(), torch.where(dropped, empty_text, words), kept, generator)
+
+    def loss(now, step):
+        guess = unet(now["latent"], now["t"], encoder_hidden_states=now["text"]).sample
+        value = F.mse_loss(guess.float(), now["noise"])
+        return value, {"noise error": value}
+
+    settings = {"widths": list(widths), "layers": layers, "heads": heads, "steps": steps,
+                "batch": batch, "learning_rate": learning_rate, "drop_prompt": drop_prompt,
+                "decay": decay, "seed": seed, "scenes": len(latents), "data": fingerprint}
+    return training.train(
+        folder, modules={"unet": unet}, batch=draw, steps=steps, settings=settings, seed=seed,
+        turns=[training.Turn(("unet",), loss, learning_rate)], averaged=("unet",), decay=decay,
+        held_out=None if held_out is None else lambda nets: {
+            "noise error": held_out_error(nets["unet"], *held_out, kept)},
+        save_every=save_every, compiled=[unet], label="diffusion")["unet"]
+
+
+def noisy(latent, text, kept, generator):
+    """One training example for each latent: a random step, the noise, the noised latent."""
+    t = torch.randint(STEPS, (len(latent),), generator=generator, device=latent.device)
+    noise = torch.randn(latent.shape, generator=generator, device=latent.device)
+    return {"latent": corrupt(latent, noise, t, kept), "noise": noise, "t": t, "text": text}
+
+
+@torch.no_grad()
+def held_out_error(unet, latents, text, kept, batch=64):
+    """Noise error on held-out latents: always the same steps and noise, so that rows compare."""
+    generator = torch.Generator(kept.device).manual_seed(0)
+    total = 0.0
+    for latent, words in zip(latents.split(batch), text.split(batch)):
+        now = noisy(latent.to(kept.device).float(), words.to(kept.device), kept, generator)
+        guess = unet(now["latent"], now["t"], encoder_hidden_states=now["text"]).sample
+        total += F.mse_loss(guess.float(), now["noise"], reduction="sum").item()
+    return total / latents.numel()

@@ -1,0 +1,102 @@
+"""How near generated sound is to real sound: distances between mels, features and labels.
+
+Feature extractors and distances know nothing of each other: a classifier of maa.classifier gives
+features and scores; the functions here take arrays. The classifier is trained on real clips only
+and takes no part in training what is judged.
+
+Conventions: features (clips, width), labels lists of words; float64 inside; NaN is refused.
+    Every number is shown with its n and the name of the network that gave the features.
+Metrics: `mel_l1`, `frechet_distance` (FID), `accuracy`, `nearest`.
+Source: Section 5.3.  Notebook: 40_scores.
+"""
+
+import numpy as np
+from scipy import linalg
+
+from maa.errors import MaaError
+
+
+def finite(features, name="features"):
+    """The features as float64 (clips, width); MaaError S-NAN or ValueError if they are not fit."""
+    array = np.asarray(features, np.float64)
+    if array.ndim != 2 or len(array) < 2:
+        raise ValueError(f"{name} have shape {array.shape}, expected (clips, width) with 2 clips or more")
+    if not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0, 0])
+        raise MaaError("S-NAN", f"{name} of clip {row} are not finite; is that clip damaged or silent?")
+    return array
+
+
+def mel_l1(mels, others):
+    """Mean absolute difference of two sets of log10 mels, (clips, 1, 80, frames) each."""
+    if mels.shape != others.shape:
+        raise ValueError(f"mels have shapes {tuple(mels.shape)} and {tuple(others.shape)}, expected equal")
+    return float((mels - others).abs().mean())
+
+
+def frechet_distance(real, made):
+    """Fréchet distance between Gaussians fitted to two sets of features (FID).
+
+    real, made:  (clips, width); biased upwards for few clips: compare only at equal n
+    returns      float, 0 for equal sets
+
+    Source: Section 5.3.  Notebook: 40_scores.
+    """
+    a, b = finite(real, "real features"), finite(made, "generated features")
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(f"features are {a.shape[1]} and {b.shape[1]} wide, expected the same network")
+    return gaussian_distance(a.mean(0), np.cov(a, rowvar=False), b.mean(0), np.cov(b, rowvar=False))
+
+
+def gaussian_distance(mean, covariance, other_mean, other_covariance):
+    """|μ − μ'|² + tr(Σ + Σ' − 2 (Σ Σ')^½), through symmetric roots so that it cannot hang."""
+    values, vectors = linalg.eigh(np.atleast_2d(covariance))
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    inner = linalg.eigvalsh(root @ np.atleast_2d(other_covariance) @ root)
+    traces = np.trace(np.atleast_2d(covariance)) + np.trace(np.atleast_2d(other_covariance))
+    return float(np.sum((mean - other_mean) ** 2) + traces - 2 * np.sqrt(inner.clip(0)).sum())
+
+
+def accuracy(scores, names, labels):
+    """Share of clips whose highest score is at their label.
+
+    scores:   (clips, classes)
+    names:    the classes in order
+    labels:   the true word of each clip
+    """
+    if len(scores) != len(labels):
+        raise ValueError(f"{len(scores)} rows of scores for {len(labels)} labels, expected as many")
+    unknown = sorted(set(labels) - set(names))
+    if unknown:
+        raise ValueError(f"labels {unknown} are not among the classifier's {list(names)}")
+    guesses = np.asarray(scores).argmax(1)
+    return float(np.mean([names[guess] == label for guess, label in zip(guesses, labels)]))
+
+
+def interval(hits, draws=2000, seed=0):
+    """95 % bootstrap interval of the mean of `hits` (clips,): (low, high)."""
+    hits, generator = np.asarray(hits, np.float64), np.random.default_rng(seed)
+    means = hits[generator.integers(len(hits), size=(draws, len(hits)))].mean(1)
+    return tuple(float(q) for q in np.quantile(means, [0.025, 0.975]))
+
+
+def pooled(mels, moments=16):
+    """Small picture of each mel for comparing clips: (clips, 1, 80, frames) → (clips, 20 · moments)."""
+    from torch.nn import functional as F
+
+    return F.adaptive_avg_pool2d(mels, (20, moments)).flatten(1).numpy()
+
+
+def nearest(made, known):
+    """Distance and row of the nearest known clip for each made one, by cosine of pooled mels.
+
+    made, known:  (clips, width), from `pooled`; centred on the mean of `known`
+    returns       distances (clips,) in 0 … 2, rows (clips,)
+    """
+    a, b = finite(made, "generated clips"), finite(known, "training clips")
+    centre = b.mean(0)
+    a, b = ((x - centre) / np.linalg.norm(x - centre, axis=1, keepdims=True).clip(1e-12)
+            for x in (a, b))
+    likeness = a @ b.T
+    rows = likeness.argmax(1)
+    return 1 - likeness[np.arange(len(a)), rows], rows

@@ -1,0 +1,203 @@
+"""Real recordings found under one folder: ESC-50 and UrbanSound8K as published, or zips of them.
+
+A table is known by its columns, a sound by its name without ending; so folders, zips and recoded
+copies (.opus for .wav) of a set are read alike. A manifest.csv, where present, adds licences.
+
+Conventions: subsets are the keys of LAYOUTS; a source id is the recording that a clip was cut from,
+    "fs" and its freesound number where a set gives one.
+Source: Section 5.1 uses larger sets of the same kind.  Notebook: 10_clips.
+"""
+
+import dataclasses
+import functools
+import os
+import pathlib
+
+import numpy as np
+import pandas
+
+from maa import corpus, decoding, errors, files, inputs, sounds, words
+
+ENDINGS = {".wav", ".ogg", ".opus", ".flac", ".mp3"}
+DEPTH = 4  # folders: ESC-50-master/audio is 2 below the root, UrbanSound8K/audio/fold1 is 3
+SAME_LABEL = {"dog_bark": "dog"}
+MANIFEST = {"filename", "source_id", "license", "seconds"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How the table of a set names things.
+
+    file, label, source:   its columns, beside "fold"; source is the recording
+    prefix:                what makes a source a source id
+    licence:               of clips that no manifest lists
+    padded:                True if short clips end in zeros
+    only:                  value wanted in the column "subset" of a table of several sets
+    """
+
+    file: str
+    label: str
+    source: str
+    prefix: str = "fs"
+    licence: str = "CC BY-NC 3.0 (set licence)"
+    padded: bool = False
+    only: str = ""
+
+    def columns(self):
+        return {self.file, self.label, self.source, "fold"} | ({"subset"} if self.only else set())
+
+
+LAYOUTS = {
+    "esc": Layout("filename", "category", "src_file", padded=True),
+    "urbansound": Layout("slice_file_name", "class", "fsID"),
+    "ambient": Layout(
+        "filename", "category", "source_id", prefix="", licence="unknown", only="cc_ambient"
+    ),
+}
+
+
+def find(root, *, subsets, held_out_folds, seconds, follow_links=False):
+    """The clips of some sets, split by recording.
+
+    root:             folder with the sets, each at the top or some folders down, or in a zip
+    subsets:          keys of LAYOUTS
+    held_out_folds:   folds held out, and with them every clip that shares a recording with them;
+                      clips without a fold are split by a hash of the recording
+    seconds:          longer clips are cut
+    follow_links:     True reads through links that lead out of the root
+    returns           list of maa.corpus.Clip
+
+    Raises MaaError F-ROOT if a subset is not there, C-… for a damaged table, D-SPLIT if the folds
+    hold out nothing or everything; ValueError for an unknown subset.
+    Notebook: 10_clips.
+    """
+    if unknown := set(subsets) - set(LAYOUTS):
+        raise ValueError(f"subsets has {sorted(unknown)}, expected some of {list(LAYOUTS)}")
+    tables, found_sounds = _take_inventory(root, follow_links)
+    manifest = _manifest(tables)
+    rows = pandas.concat([_rows(subset, tables, root) for subset in subsets], ignore_index=True)
+    listed = rows.stem.map(lambda stem: manifest.get(stem, {}))
+    rows["source_id"] = [m.get("source_id", s) for m, s in zip(listed, rows.source_id)]
+    rows["licence"] = [m.get("license", own) for m, own in zip(listed, rows.licence)]
+    rows["expected"] = [float(m.get("seconds") or 0) for m in listed]
+    rows["split"] = _split(rows, set(map(str, held_out_folds)))
+    options = {"seconds": seconds, "follow_links": follow_links, "root": root}
+    return [_clip(row, found_sounds.get(row.stem), options) for row in rows.itertuples()]
+
+
+def _take_inventory(root, follow_links):
+    """(tables with known columns, {name without ending: source of the sound}) under a root."""
+    tables, found_sounds = [], {}
+    known = [layout.columns() for layout in LAYOUTS.values()] + [MANIFEST]
+    for source in _sources(pathlib.Path(root), follow_links):
+        stem, ending = os.path.splitext(os.path.basename(_file_name(source)))
+        if ending.lower() in ENDINGS:
+            found_sounds.setdefault(stem, source)
+        elif ending.lower() == ".csv":
+            with inputs.opened(source, root=root, follow_links=follow_links) as file:
+                content = file.read()
+            if any(columns <= _header(content) for columns in known):
+                tables.append(files.parse_table(content, inputs.name_of(source), dtype=str))
+    return tables, found_sounds
+
+
+def _sources(root, follow_links):
+    """Every file under the root, and every member of every zip, in alphabetical order."""
+    for folder, folders, names in os.walk(root, followlinks=follow_links):
+        folders.sort()
+        if len(pathlib.Path(folder).relative_to(root).parts) >= DEPTH:
+            folders.clear()
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            if name.startswith("."):  # "._name": macOS leaves them beside the real ones
+                continue
+            if name.lower().endswith(".zip"):
+                archive = inputs.open_zip(path)
+                yield from ((archive, member) for member in sorted(archive.namelist()))
+            else:
+                yield path
+
+
+def _file_name(source):
+    return source[1] if isinstance(source, tuple) else source
+
+
+def _header(content):
+    line = content.split(b"\n", 1)[0].decode("utf-8-sig", "replace")
+    return {name.strip().strip('"') for name in line.split(",")}
+
+
+def _manifest(tables):
+    """{name without ending: row} of the tables with the columns MANIFEST."""
+    return {
+        os.path.splitext(row["filename"])[0]: row
+        for table in tables
+        if set(table.columns) >= MANIFEST
+        for row in table.to_dict("records")
+    }
+
+
+def _rows(subset, tables, root):
+    """The tables of one set as columns stem, subset, label, fold, source_id, licence."""
+    layout = LAYOUTS[subset]
+    found = [table for table in tables if set(table.columns) >= layout.columns()]
+    if not found:
+        raise errors.MaaError(
+            "F-ROOT",
+            f"no table of the subset {subset!r} under {str(root)!r}, expected a CSV with columns "
+            f"{sorted(layout.columns())}; is the set elsewhere, or meant to be left out?",
+        )
+    table = pandas.concat(found, ignore_index=True)
+    if layout.only:
+        table = table[table.subset == layout.only].reset_index(drop=True)
+    rows = pandas.DataFrame(
+        {
+            "stem": [os.path.splitext(name)[0] for name in table[layout.file]],
+            "subset": subset,
+            "label": [SAME_LABEL.get(label, label) for label in table[layout.label]],
+            "fold": table.fold,
+            "source_id": layout.prefix + table[layout.source],
+            "licence": layout.licence,
+        }
+    )
+    return rows.drop_duplicates("stem")
+
+
+def _split(rows, held_out_folds):
+    held = rows.fold.isin(held_out_folds)
+    hashed = rows.source_id.map(corpus.hashed_split) == "held_out"
+    held = held | ((rows.fold == "") & hashed)
+    held = rows.source_id.isin(set(rows.source_id[held]))  # a whole recording, never a part of one
+    if held.all() or not held.any():
+        raise errors.MaaError(
+            "D-SPLIT",
+            f"folds {sorted(held_out_folds)} hold out {held.sum()} of {len(rows)} clips, "
+            f"expected some; the folds there are {sorted(set(rows.fold))}",
+        )
+    return np.where(held, "held_out", "train")
+
+
+def _clip(row, source, options):
+    clip_id = f"{row.subset}-{row.stem}"
+    read = functools.partial(
+        _read,
+        row.stem if source is None else source,
+        caption=corpus.choose(words.phrases(row.label), clip_id),
+        expected=row.expected,
+        padded=LAYOUTS[row.subset].padded,
+        options=options,
+    )
+    return corpus.Clip(
+        clip_id, row.label, row.split, row.source_id, row.licence, row.stem, read
+    )
+
+
+def _read(source, *, caption, expected, padded, options):
+    wave = sounds.read(source, expected_seconds=expected, **options)
+    return (_trim_end(wave) if padded else wave), caption
+
+
+def _trim_end(wave):
+    """The wave without the silence after its last sound; a silent wave stays as it is."""
+    loud = np.flatnonzero(np.abs(wave) >= decoding.QUIETEST)
+    return wave[: loud[-1] + 1] if len(loud) else wave

@@ -1,0 +1,260 @@
+"""Runs notebooks at one scale: `python -m maa.run SCALE [NOTEBOOK ...]`.
+
+Each notebook gets its row of params.yaml, is executed by papermill into results/<scale>/notebooks/
+and takes its final name only when every cell completed: a failing run leaves the last good copy
+where it is, with <name>.failed.ipynb beside it. Without NOTEBOOK all run, in reading order, except
+that a notebook waits for those whose results it reads (dvc.yaml knows which).
+
+Conventions: exit status as in maa.errors; 130 and 143 when stopped by a signal.
+Notebook: all of them.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+from maa import files, notebooks
+from maa.errors import MaaError
+
+LIMITS = "limits"  # the one section of params.yaml that is no notebook's
+KERNEL = "python3"
+SETTINGS = {  # of the kernel, unless the user has set them otherwise
+    "HF_HUB_OFFLINE": "1",  # no model hub: nothing is fetched unasked
+    "TRANSFORMERS_OFFLINE": "1",
+    "PYTHONHASHSEED": "0",  # sets iterate in the same order every time
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # a debugger's remark in every kernel's output
+}
+DIE_WITH_PARENT = "__import__('maa.files').files.die_with_parent()"
+
+
+@dataclasses.dataclass
+class Job:
+    """One notebook at one scale, checked and ready to start."""
+
+    name: str
+    scale: str
+    notebook: object
+    parameters: dict
+    minutes: float
+    gpus: int
+
+
+def prepare(folder, scale, words=()):
+    """Jobs in the order in which they must run; everything is checked before the first one starts.
+
+    folder:   root of the project
+    scale:    row of params.yaml
+    words:    notebooks, as "autoencoder" or "20_autoencoder"; all when empty
+
+    Raises MaaError R-SCALE, R-NAME, R-PARAMETERS (unknown, missing or of another kind), F-GPU.
+    """
+    rows, stages = read_yaml(folder / "params.yaml"), read_yaml(folder / "dvc.yaml")["stages"]
+    known = notebooks.names(folder)
+    chosen = {notebooks.find(known, word) for word in words} or set(known)
+    jobs = [checked(folder, rows, scale, name)
+            for name in in_order(stages, known) if name in chosen]
+    check_gpus(jobs)
+    return jobs
+
+
+def read_yaml(path):
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except yaml.YAMLError as error:
+        raise MaaError("C-YAML", f"{path.name!r} is not YAML: {error}") from error
+
+
+def checked(folder, rows, scale, name):
+    """The Job of one notebook, its row compared with its parameters cell."""
+    section = notebooks.section(name)
+    if scale not in rows.get(section, {}):
+        raise MaaError("R-SCALE", (
+            f"params.yaml has no row {scale!r} in section {section!r}, "
+            f"expected one of: {', '.join(rows.get(section, {})) or 'none, the section is missing'}"))
+    notebook = notebooks.read(folder / notebooks.FOLDER / f"{name}.ipynb")
+    parameters = {"scale": scale, **rows[section][scale]}
+    check_parameters(f"section {section!r}, row {scale!r}", parameters,
+                     notebooks.parameters(notebook))
+    limits = rows[LIMITS]
+    return Job(name, scale, notebook, parameters, limits["minutes"][section][scale],
+               limits["gpus"].get(section, {}).get(scale, 0))
+
+
+def check_parameters(place, row, cell):
+    """papermill passes a misspelt parameter without effect; here it is an error."""
+    for key in sorted({*row, *cell}):
+        if key not in cell:
+            raise MaaError("R-PARAMETERS", (
+                f"{place} of params.yaml has {key!r}, which the notebook does not know; "
+                f"it has: {', '.join(cell)}"))
+        if key not in row:
+            raise MaaError("R-PARAMETERS", f"{place} of params.yaml lacks {key!r}")
+        if kind(row[key]) != kind(cell[key]) and None not in (row[key], cell[key]):
+            raise MaaError("R-PARAMETERS", (
+                f"{place} of params.yaml has {key}: {row[key]!r}, expected {kind(cell[key])} as in "
+                f"the notebook ({cell[key]!r}); write 0.0001, for 1e-4 is text in YAML"))
+
+
+def kind(value):
+    return "number" if type(value) in (int, float) else type(value).__name__
+
+
+def check_gpus(jobs):
+    """Refuse to start what needs GPUs that are not there."""
+    needy = [job for job in jobs if job.gpus]
+    if not needy:
+        return
+    import torch
+
+    most = max(needy, key=lambda job: job.gpus)
+    if (found := torch.cuda.device_count()) < most.gpus:
+        raise MaaError("F-GPU", (
+            f"{most.name} at scale {most.scale!r} needs {most.gpus} GPU(s), this machine has "
+            f"{found}; run `make paper` (scale mini) here, or change limits.gpus in params.yaml"))
+
+
+def in_order(stages, known):
+    """Names in reading order, each after the notebooks whose results it reads by dvc.yaml."""
+    sections = {notebooks.section(name): name for name in known}
+    made = {path: sections[s] for s in stages if s in sections for path in outs(stages[s])}
+    before = {
+        name: {made[path] for path in stages.get(section, {}).get("deps", []) if path in made}
+        for section, name in sections.items()
+    }
+    order = []
+    while len(order) < len(known):
+        ready = [n for n in known if n not in order and before[n] <= {*order}]
+        if not ready:
+            raise MaaError("R-ORDER", "the stages of dvc.yaml wait for one another in a circle")
+        order.append(ready[0])
+    return order
+
+
+def outs(stage):
+    """Paths that a stage of dvc.yaml makes; each is a path or {path: options}."""
+    return [out if isinstance(out, str) else next(iter(out)) for out in stage.get("outs", [])]
+
+
+def run(folder, job):
+    """Execute one notebook; its executed copy is promoted only when every cell completed.
+
+    Raises MaaError with the code of what went wrong; <name>.failed.ipynb then shows where.
+    """
+    place = folder / "results" / job.scale
+    running = place / "notebooks" / f"{job.name}.running.ipynb"
+    with files.locked(place / "locks" / job.name):
+        running.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            result = execute(folder, job, running)
+            problem = notebooks.failure(result)
+        except MaaError as error:
+            result, problem = notebooks.read(running), (error.code, error.args[1])
+        content = notebooks.normalised(result, folder)
+        running.unlink()
+        failed = running.with_name(f"{job.name}.failed.ipynb")
+        if problem:
+            files.atomic_write(failed, content)
+            code, text = problem
+            raise MaaError(code, (
+                f"{job.name} at scale {job.scale!r}: {text[:600]} "
+                f"(run so far: {failed.relative_to(folder)})"))
+        files.atomic_write(running.with_name(f"{job.name}.ipynb"), content)
+        failed.unlink(missing_ok=True)
+        forget_checkpoints(place / "checkpoints" / notebooks.section(job.name))
+
+
+def forget_checkpoints(folder):
+    """A finished notebook has written its model; what was kept to resume it would only be refused
+    (T-SETTINGS) once a number is changed."""
+    for path in folder.rglob("step-*.pt"):
+        path.unlink()
+
+
+def execute(folder, job, output):
+    """The executed notebook, whole or up to the cell that failed.
+
+    Raises MaaError N-OUTPUT, F-TIME or N-KERNEL (it died, or cannot be started).
+    """
+    import papermill  # slow to import; a refusal should come at once
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
+
+    deadline = time.monotonic() + 60 * job.minutes
+    try:
+        return papermill.execute_notebook(
+            job.notebook, str(output), parameters=job.parameters, kernel_name=KERNEL,
+            cwd=str(folder), progress_bar=False, iopub_timeout=60,
+            timeout_func=lambda cell: max(1, int(deadline - time.monotonic())),
+            on_cell_executed=lambda cell, **_: notebooks.refuse_large(cell),
+            extra_arguments=[f"--IPKernelApp.exec_lines={DIE_WITH_PARENT}", "--log-level=CRITICAL"],
+            config=Config({"KernelManager": {"shutdown_wait_time": 20}}),
+        )
+    except PapermillExecutionError:  # the notebook itself says more
+        return notebooks.read(output)
+    except CellTimeoutError as error:
+        raise MaaError("F-TIME", (
+            f"did not end within {job.minutes} minutes; "
+            f"is the machine slow, or limits.minutes in params.yaml too small?")) from error
+    except DeadKernelError as error:
+        raise MaaError("N-KERNEL", "its kernel died; was it killed, or out of memory?") from error
+    except RuntimeError as error:
+        raise MaaError("N-KERNEL", f"its kernel did not start: {error}") from error
+    except NoSuchKernel as error:
+        raise MaaError("N-KERNEL", (
+            f"there is no Jupyter kernel {KERNEL!r}; run `make test` once, it installs ipykernel"
+        )) from error
+
+
+@contextlib.contextmanager
+def stoppable():
+    """SIGTERM ends the kernel as Ctrl-C does; a stage of DVC ends when DVC is killed."""
+    def stop(number, _):
+        raise SystemExit(128 + number)
+
+    if "DVC_STAGE" in os.environ:  # else someone may have started it with nohup
+        files.die_with_parent()
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def main(arguments=None):
+    """Exit status of `python -m maa.run`."""
+    parser = argparse.ArgumentParser(prog="python -m maa.run", description=__doc__.split("\n")[0])
+    parser.add_argument("scale", help="row of params.yaml: mini, small or paper")
+    parser.add_argument("notebook", nargs="*", help="such as autoencoder; all when none is named")
+    wanted = parser.parse_args(arguments)
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # one line, ours, is enough
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    try:
+        folder = notebooks.root()
+        with stoppable():
+            for job in prepare(folder, wanted.scale, wanted.notebook):
+                started = time.monotonic()
+                print(f"{job.name:20} {job.scale:6}", end=" ", flush=True)
+                run(folder, job)
+                print(f"{time.monotonic() - started:7.1f} s", flush=True)
+    except MaaError as error:
+        print(f"\nmaa: {error}", file=sys.stderr)
+        return error.exit_status
+    except (KeyboardInterrupt, SystemExit) as stop:
+        print("\nmaa: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return getattr(stop, "code", 130)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""Scenes: short clips joined to a fixed length, and the words for what is heard in them.
+
+Conventions: clips are float32 arrays (samples,) at 16 kHz; a scene is (samples,) of one fixed length;
+    a table has the columns of clips.csv, row i belonging to clip i.
+    One event: clips of one label, the words are one phrase of that label.
+    Two events: one after the other, the words say which comes first.
+Source: Section 5.1 (clips padded to 10 s); Section 3.2 (audio joined, text composed).
+Notebook: 10_clips.
+"""
+
+import numpy as np
+import torch
+
+from maa import mel, synthesis, words
+
+FADE = 320  # samples (20 ms) over which one clip gives way to the next
+SHORT = 1.5  # seconds; shorter clips are set apart by pauses
+ORDER = ["{}, then {}", "{} followed by {}", "first {}, after that {}", "{} and afterwards {}"]
+
+
+def fill(clips, samples, generator):
+    """One clip after another, faded into each other, until `samples` are full.
+
+    clips:      list of (samples,) arrays, taken in order and from the start again
+    generator:  numpy Generator; chooses the pauses after short clips
+    returns     (samples,) float32
+    """
+    scene, start, turn = np.zeros(samples + FADE, np.float32), 0, 0
+    while start < samples:
+        clip = clips[turn % len(clips)][: samples + FADE - start].copy()
+        ramp = np.linspace(0, 1, min(FADE, len(clip) // 2), dtype=np.float32)
+        if start:
+            clip[: len(ramp)] *= ramp
+        clip[len(clip) - len(ramp) :] *= ramp[::-1]
+        scene[start : start + len(clip)] += clip
+        pause = generator.uniform(0.1, 0.7) if len(clip) < SHORT * mel.RATE else 0.0
+        start += max(len(clip) - FADE, FADE) + int(pause * mel.RATE)
+        turn += 1
+    return scene[:samples]
+
+
+def of_clips(waves, seconds, seed=0):
+    """Each clip alone, repeated until it fills `seconds`: how held-out recordings are judged.
+
+    returns  (clips, samples) float32 tensor
+    """
+    generator = np.random.default_rng(seed)
+    samples = round(seconds * mel.RATE)
+    return torch.from_numpy(np.stack([fill([wave], samples, generator) for wave in waves]))
+
+
+def draw(waves, table, seconds, count, generator, *, two_events=0.25, joined=0.5):
+    """Scenes drawn at random, every label equally often.
+
+    waves, table:  as clips.load gives them
+    two_events:    share of scenes with two labels, one after the other
+    joined:        share of parts made of two or three clips of a label, not of one repeated
+    generator:     numpy Generator
+    returns        (scenes (count, samples) float32 tensor,
+                   for each scene a tuple of its parts: (label, words of its clip or None))
+    """
+    rows = {label: np.flatnonzero(table["label"] == label) for label in sorted(set(table["label"]))}
+    names, samples = list(rows), round(seconds * mel.RATE)
+    scenes, heard = np.empty((count, samples), np.float32), []
+
+    def part(label, length):
+        several = int(generator.integers(2, 4)) if generator.random() < joined else 1
+        picks = generator.choice(rows[label], several)
+        own = table["caption"].iloc[picks[0]] if several == 1 else None
+        return fill([varied(waves[i], generator) for i in picks], length, generator), (label, own)
+
+    for number in range(count):
+        if len(names) > 1 and generator.random() < two_events:
+            pair = [names[i] for i in generator.choice(len(names), 2, replace=False)]
+            cut = int(samples * generator.uniform(0.4, 0.6))
+            parts = [part(pair[0], cut), part(pair[1], samples - cut)]
+        else:
+            parts = [part(names[generator.integers(len(names))], samples)]
+        scenes[number] = np.concatenate([sound for sound, _ in parts])
+        heard.append(tuple(words for _, words in parts))
+    return torch.from_numpy(scenes), heard
+
+
+def varied(wave, generator):
+    """The clip started elsewhere, up to 6 dB quieter or louder, never beyond full scale."""
+    if len(wave) > SHORT * mel.RATE:
+        wave = np.roll(wave, int(generator.integers(len(wave))))
+    gain = 10 ** (generator.uniform(-6, 6) / 20)
+    return np.clip(wave * gain, -1, 1)
+
+
+def captions(heard, count, generator):
+    """`count` true captions for each scene, in the order in which its parts are heard.
+
+    heard:    what draw() returned; a part of one clip may use that clip's own words, any part may
+              use a phrase of its label
+    returns   list of lists of strings
+    """
+    def phrase(label, own):
+        if own and generator.random() < 0.5:
+            return own
+        return str(generator.choice(phrases(label)))
+
+    def one(parts):
+        chosen = [phrase(*part) for part in parts]
+        order = str(generator.choice(ORDER)) if len(chosen) > 1 else "{}"
+        return order.format(*chosen)
+
+    return [[one(parts) for _ in range(count)] for parts in heard]
+
+
+def phrases(label, use="train"):
+    """Phrases true of any clip of a label, recorded or synthesised; `use` train or evaluation."""
+    owner = words if label in words.labels() else synthesis
+    return owner.phrases(label, use)
+
+
+def labels(heard):
+    """The label of each one-part scene."""
+    return [parts[0][0] for parts in heard]
+
+
+def moments(pool, count, samples, generator):
+    """Random moments of random scenes, for training: (count, samples) on the pool's device.
+
+    pool:       (scenes, samples) tensor
+    generator:  torch Generator on the pool's device
+    """
+    place = pool.device
+    pick = torch.randint(len(pool), (count, 1), generator=generator, device=place)
+    start = torch.randint(
+        pool.shape[1] - samples + 1, (count, 1), generator=generator, device=place)
+    return pool[pick, start + torch.arange(samples, device=place)].float()

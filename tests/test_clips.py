@@ -1,0 +1,209 @@
+"""maa.clips: every source of sound ends as one kind of folder, and load gives it back."""
+
+import json
+import types
+import unicodedata
+
+import made_sounds
+import numpy as np
+import pytest
+
+from maa import clips, corpus, errors, synthesis
+
+
+@pytest.fixture
+def events(monkeypatch):
+    """Two events that cost nothing, in place of the real ones."""
+
+    def make(label, seconds, generator):
+        wave = made_sounds.tone(seconds, hertz=float(generator.uniform(200, 4_000)))
+        return wave, f"a {label}"
+
+    fake = types.SimpleNamespace(EVENTS={"rain": None, "bell": None}, make=make)
+    monkeypatch.setattr(clips, "synthesis", fake)
+
+
+def folder_of_sounds(root, table, sounds=("a.wav", "b.wav")):
+    root.mkdir(exist_ok=True)
+    for number, name in enumerate(sounds):
+        wave = made_sounds.tone(0.5, hertz=300 + 100 * number)
+        (root / name).write_bytes(made_sounds.encoded(wave))
+    (root / "clips.csv").write_text(table, "utf-8")
+    return root
+
+
+def test_the_words_of_sources_are_those_of_params():
+    assert list(clips.SOURCES) == ["synthesis", "recordings", "folder"]
+
+
+def test_synthesis_holds_out_every_fifth_clip_of_a_label(tmp_path, events):
+    table = clips.SOURCES["synthesis"](tmp_path, clips_per_label=10, seconds=0.5)
+    assert table.groupby(["label", "split"]).size().to_dict() == {
+        ("bell", "held_out"): 2,
+        ("bell", "train"): 8,
+        ("rain", "held_out"): 2,
+        ("rain", "train"): 8,
+    }
+    assert set(table.seconds) == {0.5}
+    assert set(table.caption) == {"a rain", "a bell"}
+    assert set(table.licence) == {"CC0-1.0 (synthesised)"}
+    assert (table.id == table.source_id).all()
+
+
+def test_the_seed_alone_decides_the_sounds(tmp_path, events):
+    digests = []
+    for number, seed in enumerate((0, 0, 1)):
+        clips.from_synthesis(tmp_path / str(number), clips_per_label=5, seconds=0.2, seed=seed)
+        digests.append((tmp_path / str(number) / "sounds" / "rain-0003.wav").read_bytes())
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_real_event_becomes_a_clip(tmp_path, monkeypatch):
+    monkeypatch.setattr(synthesis, "EVENTS", {"rain": synthesis.EVENTS["rain"]})
+    table = clips.from_synthesis(tmp_path, clips_per_label=2, seconds=1.0)
+    assert list(table.label) == ["rain", "rain"]
+
+
+def test_load_gives_the_table_and_the_waves_of_a_split(tmp_path, events):
+    written = clips.from_synthesis(tmp_path, clips_per_label=5, seconds=0.5)
+    table, waves = clips.load(tmp_path)
+    assert list(table.columns) == corpus.COLUMNS
+    assert list(table.id) == list(written.id)
+    assert len(waves) == 10
+    assert all(wave.dtype == np.float32 and wave.shape == (8_000,) for wave in waves)
+    table, waves = clips.load(tmp_path, "held_out")
+    assert list(table.split) == ["held_out"] * 2 and len(waves) == 2
+    assert list(table.index) == [0, 1]
+
+
+def test_load_names_what_is_missing_or_unknown(tmp_path, events):
+    with pytest.raises(errors.MaaError, match="D-MISSING: .* has no clips.csv"):
+        clips.load(tmp_path)
+    clips.from_synthesis(tmp_path, clips_per_label=2, seconds=0.5)
+    with pytest.raises(ValueError, match="split is 'test', expected None or one of"):
+        clips.load(tmp_path, "test")
+    (tmp_path / "sounds" / "bell-0001.wav").unlink()
+    with pytest.raises(errors.MaaError, match="A-ACCESS: cannot read .*bell-0001.wav'"):
+        clips.load(tmp_path)
+
+
+def test_load_notices_a_sound_that_was_cut(tmp_path, events):
+    clips.from_synthesis(tmp_path, clips_per_label=1, seconds=0.5)
+    path = tmp_path / "sounds" / "bell-0000.wav"
+    path.write_bytes(path.read_bytes()[:8_000])
+    with pytest.raises(errors.MaaError, match="A-TRUNC: .*bell-0000.wav'"):
+        clips.load(tmp_path)
+
+
+def test_recordings_take_their_root_from_the_environment(tmp_path, monkeypatch):
+    rows = "".join(f"{n}-{n}00-A-0.wav,{n},0,dog,True,{n}00,A\n" for n in (1, 2, 3))
+    header = "filename,fold,target,category,esc10,src_file,take\n"
+    folder_of_sounds(tmp_path / "data", "", [f"{n}-{n}00-A-0.wav" for n in (1, 2, 3)])
+    (tmp_path / "data" / "esc50.csv").write_text(header + rows)
+    (tmp_path / "data" / "clips.csv").unlink()
+    monkeypatch.setenv("MAA_DATA", str(tmp_path / "data"))
+    table = clips.SOURCES["recordings"](tmp_path / "out", subsets=("esc",))
+    assert list(table.id) == ["esc-1-100-A-0", "esc-2-200-A-0", "esc-3-300-A-0"]
+    assert list(table.split) == ["train", "train", "held_out"]
+    assert len(clips.load(tmp_path / "out")[1]) == 3
+
+
+@pytest.mark.parametrize("source", ["recordings", "folder"])
+@pytest.mark.parametrize("root", [None, "nowhere"])
+def test_a_missing_root_is_explained(tmp_path, source, root):
+    with pytest.raises(errors.MaaError, match=f"F-ROOT: root is {root!r}, .* MAA_DATA") as fault:
+        clips.SOURCES[source](tmp_path, root=root)
+    assert fault.value.exit_status == 2
+
+
+def test_a_folder_with_a_full_table_is_taken_as_it_says(tmp_path):
+    root = folder_of_sounds(
+        tmp_path / "in",
+        "file,label,caption,split,source_id,licence\n"
+        'a.wav,dog,"a dog, barking",train,r1,CC0\n'
+        "b.wav,NA,None,held_out,r2,CC BY\n",
+    )
+    table = clips.SOURCES["folder"](tmp_path / "out", root=root)
+    assert list(table.caption) == ["a dog, barking", "None"]
+    assert list(table.label) == ["dog", "NA"]
+    assert list(table.split) == ["train", "held_out"]
+    assert list(table.source_id) == ["r1", "r2"]
+    assert list(table.licence) == ["CC0", "CC BY"]
+    assert list(table.seconds) == [0.5, 0.5]
+
+
+def test_a_folder_without_split_is_split_by_recording(tmp_path):
+    names = [f"{number}.wav" for number in range(30)]
+    rows = "".join(f"{name},dog,a dog,r{number // 3}\n" for number, name in enumerate(names))
+    root = folder_of_sounds(tmp_path / "in", "file,label,caption,source_id\n" + rows, names)
+    table = clips.from_folder(tmp_path / "out", root=root)
+    assert (table.groupby("source_id").split.nunique() == 1).all()
+    assert set(table.split) == {"train", "held_out"}
+    assert set(table.licence) == {"unknown"}
+
+
+def test_a_file_with_two_captions_becomes_two_clips_and_a_repeated_row_one(tmp_path):
+    rows = "a.wav,dog,a dog\na.wav,dog,one dog\na.wav,dog,a dog\n"
+    root = folder_of_sounds(tmp_path / "in", "file,label,caption\n" + rows)
+    with pytest.warns(errors.MaaWarning, match="D-DUPCONTENT"):
+        table = clips.from_folder(tmp_path / "out", root=root)
+    assert list(table.caption) == ["a dog", "one dog"]
+    assert table.id.is_unique
+
+
+def test_long_sounds_are_cut(tmp_path):
+    root = folder_of_sounds(tmp_path / "in", "file,label,caption\na.wav,dog,a dog\n")
+    assert list(clips.from_folder(tmp_path / "out", root=root, seconds=0.2).seconds) == [0.2]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("file,label\na.wav,dog\n", r"C-COLUMNS: .* lacks \['caption'\]"),
+        ("file,label,caption\na.wav,dog,a dog, barking\n", "C-ROWS: .* line 2 has 4 fields"),
+        ("file,label,caption,split\na.wav,dog,a dog,test\n", r"C-SPLIT: .* splits \['test'\]"),
+        ("file,label,caption\na.wav,dog, \n", "D-EMPTY: none of 1 clips"),
+        ("file,label,caption\n", "D-EMPTY: none of 0 clips"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused(tmp_path, table, message):
+    root = folder_of_sounds(tmp_path / "in", table)
+    with pytest.raises(errors.MaaError, match=message):
+        clips.from_folder(tmp_path / "out", root=root)
+
+
+@pytest.mark.parametrize("name", ["a b.wav", "Hündin 😀.wav", "-x.wav", "a\nb.wav", "%s'.wav"])
+def test_a31_odd_names_become_plain_ids(tmp_path, name):
+    table = f'file,label,caption\n"{name}",dog,a dog\n'
+    root = folder_of_sounds(tmp_path / "in", table, [name])
+    (row,) = clips.from_folder(tmp_path / "out", root=root).itertuples()
+    assert row.id.isascii() and row.id.replace("-", "").replace("_", "").isalnum()
+    assert row.source_id == name
+
+
+def test_a31_one_name_in_two_spellings_is_refused(tmp_path):
+    names = [unicodedata.normalize(form, "Hündin.wav") for form in ("NFC", "NFD")]
+    rows = "".join(f"{name},dog,a dog\n" for name in names)
+    root = folder_of_sounds(tmp_path / "in", "file,label,caption\n" + rows, names)
+    table = clips.from_folder(tmp_path / "out", root=root, max_reject=0.5)
+    assert len(table) == 1
+    assert json.loads((tmp_path / "out" / "rejects.jsonl").read_text())["code"] == "D-DUP"
+
+
+@pytest.mark.parametrize("name", ["../b.wav", "link.wav"])
+def test_a34_sounds_outside_the_folder_are_refused(tmp_path, name):
+    root = folder_of_sounds(tmp_path / "in", f"file,label,caption\n{name},dog,a dog\n")
+    (tmp_path / "b.wav").write_bytes(made_sounds.encoded())
+    (root / "link.wav").symlink_to(tmp_path / "b.wav")
+    with pytest.raises(errors.MaaError, match="D-EMPTY"):
+        clips.from_folder(tmp_path / "out", root=root)
+    assert "A-LINK" in (tmp_path / "out" / "rejects.jsonl").read_text()
+    assert len(clips.from_folder(tmp_path / "out", root=root, follow_links=True)) == 1
+
+
+def test_a39_one_sound_in_both_splits_is_refused(tmp_path):
+    rows = "a.wav,dog,a dog,train\ncopy.wav,dog,a dog,held_out\n"
+    root = folder_of_sounds(tmp_path / "in", "file,label,caption,split\n" + rows)
+    (root / "copy.wav").write_bytes((root / "a.wav").read_bytes())
+    with pytest.raises(errors.MaaError, match="D-OVERLAP: .*a.wav.*copy.wav.* of one content"):
+        clips.from_folder(tmp_path / "out", root=root)

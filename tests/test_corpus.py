@@ -1,0 +1,148 @@
+"""maa.corpus: clips become a folder; bad ones are set apart, and nothing is in both splits."""
+
+import json
+
+import made_sounds
+import numpy as np
+import pandas
+import pytest
+import soundfile
+
+from maa import corpus, errors, files
+
+
+def clip(name, wave=None, *, split="train", source=None, fault=None):
+    def read():
+        if fault:
+            raise fault
+        return made_sounds.tone(0.3, hertz=200 + len(name)) if wave is None else wave, f"a {name}"
+
+    return corpus.Clip(name, "dog", split, source or name, "CC0", f"{name}.ogg", read)
+
+
+def bad(name="bad"):
+    return clip(name, fault=errors.MaaError("A-TRUNC", f"{name}.ogg was cut"))
+
+
+def test_a_corpus_holds_each_clip_as_a_wav_file_and_a_row(tmp_path):
+    table = corpus.write(tmp_path / "c", [clip("a"), clip("bb", split="held_out")])
+    assert list(table.columns) == corpus.COLUMNS
+    assert dict(table.iloc[1]) == {
+        "id": "bb",
+        "file": "sounds/bb.wav",
+        "seconds": 0.3,
+        "label": "dog",
+        "caption": "a bb",
+        "split": "held_out",
+        "source_id": "bb",
+        "licence": "CC0",
+    }
+    pandas.testing.assert_frame_equal(files.read_table(tmp_path / "c" / "clips.csv"), table)
+    path = tmp_path / "c" / "sounds" / "bb.wav"
+    wave, rate = soundfile.read(path)
+    assert (rate, soundfile.info(path).subtype) == (16_000, "PCM_16")
+    assert np.abs(wave).max() == pytest.approx(0.95, abs=1e-4)
+    names = sorted(path.name for path in (tmp_path / "c").iterdir())
+    assert names == ["clips.csv", "rejects.jsonl", "sounds"]
+
+
+def test_the_same_clips_give_the_same_bytes(tmp_path):
+    for folder in ("one", "two"):
+        corpus.write(tmp_path / folder, [clip("a"), clip("bb"), bad()], max_reject=0.5)
+        files.write_hashes(tmp_path / folder)
+    assert files.read_json(tmp_path / "one" / "hashes.json") == files.read_json(
+        tmp_path / "two" / "hashes.json"
+    )
+
+
+def test_a_refused_clip_is_recorded_and_the_others_are_written(tmp_path):
+    table = corpus.write(tmp_path, [clip("a"), bad("\udcff")], max_reject=0.5)
+    assert list(table.id) == ["a"]
+    record = json.loads((tmp_path / "rejects.jsonl").read_text())
+    assert record == {
+        "path": "\udcff.ogg",
+        "code": "A-TRUNC",
+        "reason": "A-TRUNC: \\udcff.ogg was cut",
+    }
+
+
+def test_too_many_refused_clips_end_it_and_keep_the_earlier_corpus(tmp_path):
+    corpus.write(tmp_path, [clip("a")])
+    kept = [clip(f"c{number}") for number in range(49)]
+    with pytest.raises(errors.MaaError, match="D-REJECTS: 1 of 50 .*expected 1.0% or") as fault:
+        corpus.write(tmp_path, [*kept, bad()])
+    assert fault.value.exit_status == 3
+    assert list(files.read_table(tmp_path / "clips.csv").id) == ["a"]
+    assert [path.name for path in (tmp_path / "sounds").iterdir()] == ["a.wav"]
+
+
+@pytest.mark.parametrize("clips", [[], [bad()]])
+def test_a_corpus_without_a_clip_is_refused(tmp_path, clips):
+    with pytest.raises(errors.MaaError, match=f"D-EMPTY: none of {len(clips)} clips can be used"):
+        corpus.write(tmp_path, clips, max_reject=1)
+
+
+def test_an_unexpected_fault_keeps_the_earlier_corpus(tmp_path):
+    corpus.write(tmp_path, [clip("a")])
+    with pytest.raises(ZeroDivisionError):
+        corpus.write(tmp_path, [clip("b"), clip("c", fault=ZeroDivisionError())])
+    assert list(files.read_table(tmp_path / "clips.csv").id) == ["a"]
+    assert not (tmp_path / ".building").exists()
+
+
+def test_a_new_corpus_leaves_nothing_of_the_earlier_one(tmp_path):
+    corpus.write(tmp_path, [clip("a")])
+    corpus.write(tmp_path, [clip("b")])
+    assert [path.name for path in (tmp_path / "sounds").iterdir()] == ["b.wav"]
+
+
+def test_a29_silence_stays_silent(tmp_path):
+    corpus.write(tmp_path, [clip("a", np.zeros(1_600, np.float32))])
+    assert not soundfile.read(tmp_path / "sounds" / "a.wav")[0].any()
+
+
+def test_a39_one_content_under_two_names_is_told_of(tmp_path):
+    wave = made_sounds.tone(0.3)
+    with pytest.warns(errors.MaaWarning, match="D-DUPCONTENT: 1 clips repeat another: b = a"):
+        corpus.write(tmp_path, [clip("a", wave), clip("b", wave * 0.5)])
+
+
+def test_a39_one_content_in_both_splits_is_refused(tmp_path):
+    wave = made_sounds.tone(0.3)
+    with pytest.raises(errors.MaaError, match=r"D-OVERLAP: 'a.ogg' \(train\) and 'b.ogg' \(held_"):
+        corpus.write(tmp_path, [clip("a", wave), clip("b", wave, split="held_out")])
+
+
+def test_a39_one_recording_in_both_splits_is_refused(tmp_path):
+    clips = [clip("a", source="fs1"), clip("bb", source="fs1", split="held_out")]
+    with pytest.raises(errors.MaaError, match="D-OVERLAP: .* are of one source, expected every"):
+        corpus.write(tmp_path, clips)
+
+
+def test_a39_silence_is_nobodys_content(tmp_path):
+    silence = np.zeros(1_600, np.float32)
+    corpus.write(tmp_path, [clip("a", silence), clip("b", silence, split="held_out")])
+
+
+def test_many_warnings_become_one(tmp_path):
+    def read():
+        errors.warn("A-SILENT", "quiet")
+        return made_sounds.tone(0.3), "a"
+
+    clips = [corpus.Clip(name, "dog", "train", name, "CC0", name, read) for name in "ab"]
+    with pytest.warns(errors.MaaWarning) as notes:
+        corpus.write(tmp_path, clips)
+    assert [str(note.message).split(" in ")[0] for note in notes] == [
+        "D-NOTES: {'A-SILENT': 2}",
+        "D-DUPCONTENT: 1 clips repeat another: b = a",
+    ]
+
+
+def test_a_choice_by_name_is_the_same_everywhere():
+    # SHA-256 of "x" begins 2d711642, which is 762385986 = 3 * 254128662
+    assert [corpus.choose("abc", name) for name in ("x", "y", "z", "\udcff")] == list("acab")
+
+
+def test_about_one_recording_in_five_is_held_out():
+    splits = [corpus.hashed_split(f"fs{number}") for number in range(1_000)]
+    assert 160 < splits.count("held_out") < 240

@@ -1,0 +1,231 @@
+"""The loop that every train() shares: it learns, it survives, it refuses."""
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+
+import pandas as pd
+import pytest
+import tiny_trainers
+import torch
+
+from maa import training
+from maa.errors import MaaError
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tiny_trainers"])
+
+
+def start(name, folder, changed=None):
+    folder.mkdir(exist_ok=True)
+    process = PROCESSES.Process(target=tiny_trainers.run, args=(name, folder, changed))
+    process.start()
+    return process
+
+
+def finish(name, folder, changed=None):
+    process = start(name, folder, changed)
+    process.join(120)
+    return process.exitcode
+
+
+def line(folder, steps=40, fault=None, learning_rate=0.1, save_every=10):
+    """Fit y = 2x with one weight; `fault` changes the loss of a step."""
+    with training.seeded(0):
+        model = torch.nn.Linear(1, 1)
+
+    def batch(generator):
+        x = torch.rand(8, 1, generator=generator)
+        return {"x": x, "y": 2 * x}
+
+    def loss(now, step):
+        value = (model(now["x"]) - now["y"]).square().mean()
+        return (fault(step, value) if fault else value), {"error": value}
+
+    return training.train(
+        folder, modules={"line": model}, turns=[training.Turn(("line",), loss, learning_rate)],
+        batch=batch, steps=steps, settings={"learning_rate": learning_rate, "steps": steps},
+        averaged=("line",), decay=0.9, warm_up=1, log_every=5, save_every=save_every)["line"]
+
+
+def test_the_loss_falls_on_a_straight_line(tmp_path):
+    line(tmp_path, steps=200)
+    log = pd.read_csv(tmp_path / "log.csv")
+    error = log[log.name == "error"].value
+    assert error.iloc[-1] < 0.02 * error.iloc[0]
+
+
+def test_the_log_has_one_row_a_name_and_step(tmp_path):
+    line(tmp_path)
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert not log.duplicated(["step", "split", "name"]).any()
+    assert sorted(log.step.unique()) == [5, 10, 15, 20, 25, 30, 35, 40]
+
+
+def test_only_the_two_newest_checkpoints_are_kept(tmp_path):
+    line(tmp_path)
+    assert [path.name[:13] for path in training.newest(tmp_path)] == ["step-00000040", "step-00000030"]
+
+
+def test_a_finished_run_is_not_run_again(tmp_path):
+    first = line(tmp_path).weight.clone()
+    before = {path: path.stat().st_mtime_ns for path in training.newest(tmp_path)}
+    assert torch.equal(line(tmp_path).weight, first)
+    assert {path: path.stat().st_mtime_ns for path in training.newest(tmp_path)} == before
+
+
+@pytest.mark.parametrize("name", tiny_trainers.TRAINERS)
+def test_T01_a_run_killed_at_ten_random_moments_ends_in_the_same_bits(tmp_path, name):
+    begun = time.monotonic()
+    assert finish(name, tmp_path / "whole") == 0
+    whole = time.monotonic() - begun
+    moments, killed = random.Random(name), 0
+    for _ in range(10):
+        process = start(name, tmp_path / "killed")
+        time.sleep(moments.uniform(0.1, 0.5) * whole)
+        killed += process.is_alive()
+        process.kill()
+        process.join()
+        for path in training.newest(tmp_path / "killed"):
+            assert training.read(path, "cpu") is not None, "a kill left an unreadable checkpoint"
+    assert killed >= 3, "the run was over before it could be killed"
+    assert finish(name, tmp_path / "killed") == 0
+    assert tiny_trainers.digest(tmp_path / "killed") == tiny_trainers.digest(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("part", ["modules", "averages", "optimizers", "generator"])
+def test_T20_a_resume_that_forgot_one_part_is_noticed(tmp_path, part, monkeypatch):
+    """The bit-equality above is only worth something if losing any part of the state breaks it."""
+    whole = line(tmp_path / "whole")
+    stop_at(20, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        line(tmp_path / "cut")
+    monkeypatch.undo()
+    assert torch.equal(line_copy(tmp_path, "good").weight, whole.weight)
+    forget(tmp_path, "cut", part)
+    assert not torch.equal(line(tmp_path / "cut").weight, whole.weight)
+
+
+def stop_at(step, monkeypatch):
+    advance = training.Run.advance
+
+    def stopping(run, batch):
+        if run.step == step:
+            raise KeyboardInterrupt
+        advance(run, batch)
+
+    monkeypatch.setattr(training.Run, "advance", stopping)
+
+
+def line_copy(tmp_path, name):
+    (tmp_path / name).mkdir()
+    for path in training.newest(tmp_path / "cut"):
+        (tmp_path / name / path.name).write_bytes(path.read_bytes())
+    return line(tmp_path / name)
+
+
+def forget(tmp_path, name, part):
+    """Replace one part of the newest checkpoint by that of a run that has not begun."""
+    import hashlib
+    import io
+
+    line(tmp_path / "fresh", steps=40, save_every=1000)
+    path = training.newest(tmp_path / name)[0]
+    state = training.read(path, "cpu")
+    with training.seeded(0):
+        fresh = torch.nn.Linear(1, 1)
+    blank = torch.optim.AdamW(fresh.parameters())
+    state[part] = {
+        "modules": {"line": fresh.state_dict()}, "averages": {"line": fresh.state_dict()},
+        "optimizers": [{**state["optimizers"][0], "state": blank.state_dict()["state"]}],
+        "generator": torch.Generator().manual_seed(5).get_state()}[part]
+    memory = io.BytesIO()
+    torch.save(state, memory)
+    for old in training.newest(tmp_path / name):
+        old.unlink()
+    mark = hashlib.sha256(memory.getvalue()).hexdigest()[:16]
+    (tmp_path / name / f"step-{state['step']:08d}-{mark}.pt").write_bytes(memory.getvalue())
+
+
+@pytest.mark.parametrize("name, number", [("SIGTERM", signal.SIGTERM), ("SIGINT", signal.SIGINT)])
+def test_T07_a_signal_saves_and_exits(tmp_path, name, number):
+    folder = tmp_path / "run"
+    process = start("diffusion", folder, {"steps": 100_000, "save_every": 100_000})
+    wait_for(lambda: (folder / "stderr.txt").exists() and "/100000" in
+             (folder / "stderr.txt").read_text())
+    time.sleep(1)
+    os.kill(process.pid, number)
+    process.join(10)
+    assert process.exitcode == 128 + number
+    assert training.read(training.newest(folder)[0], "cpu")["step"] > 0
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_T10_a_changed_setting_is_refused_and_named(tmp_path):
+    line(tmp_path)
+    with pytest.raises(MaaError, match=r"learning_rate is 0.2, was 0.1"):
+        line(tmp_path, learning_rate=0.2)
+
+
+def test_T06_a_loss_that_is_nan_stops_and_names_the_last_good_checkpoint(tmp_path):
+    with pytest.raises(MaaError, match=r"T-NAN.*step-00000020-") as caught:
+        line(tmp_path, fault=lambda step, value: value * (float("nan") if step == 22 else 1))
+    assert caught.value.exit_status == 4
+    assert training.newest(tmp_path)[0].name.startswith("step-00000020")
+
+
+def test_T06_an_infinite_gradient_is_found_before_the_next_save(tmp_path):
+    with pytest.raises(MaaError, match="T-NAN"):
+        line(tmp_path, fault=lambda step, value: value * 1e38 * 1e38 if step == 27 else value)
+    assert training.newest(tmp_path)[0].name.startswith("step-00000020")
+
+
+def test_T09_a_second_run_in_the_same_folder_is_refused(tmp_path):
+    folder = tmp_path / "run"
+    process = start("diffusion", folder, {"steps": 100_000})
+    wait_for(lambda: (folder / "log.csv").exists())
+    try:
+        with pytest.raises(MaaError, match=f"F-LOCKED.*{process.pid}") as caught:
+            line(folder)
+        assert caught.value.exit_status == 6
+    finally:
+        process.kill()
+        process.join()
+
+
+def test_T17_a_resumed_log_has_no_row_after_its_checkpoint(tmp_path, monkeypatch):
+    stop_at(28, monkeypatch)  # logged at 25, saved at 20
+    with pytest.raises(KeyboardInterrupt):
+        line(tmp_path)
+    monkeypatch.undo()
+    line(tmp_path)
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert not log.duplicated(["step", "split", "name"]).any()
+
+
+def test_T19_a_damaged_newest_checkpoint_is_passed_over_with_a_warning(tmp_path):
+    whole = line(tmp_path)
+    newest = training.newest(tmp_path)[0]
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes(bytes(data))
+    with pytest.warns(UserWarning, match="K-HASH"):
+        again = line(tmp_path)
+    assert torch.equal(again.weight, whole.weight)
+
+
+def test_training_leaves_the_global_generator_alone():
+    torch.manual_seed(3)
+    wanted = torch.rand(2)
+    torch.manual_seed(3)
+    with training.seeded(0):
+        torch.rand(5)
+    assert torch.equal(torch.rand(2), wanted)

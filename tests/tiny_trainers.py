@@ -1,0 +1,74 @@
+"""Every train() of maa at its smallest, for tests that start, kill and resume it in other processes."""
+
+import hashlib
+import sys
+
+import torch
+
+from maa import autoencoder, classifier, diffusion, text, training, vocoder
+
+STEPS, SAVE = 12, 2
+
+
+def sounds(clips=6, samples=20_480):
+    generator = torch.Generator().manual_seed(7)
+    return 0.2 * torch.randn(clips, samples, generator=generator)
+
+
+def train_classifier(folder, **changed):
+    return classifier.train(folder, sounds(), ["dog", "rain", "bell"] * 2, network="vgg", batch=2,
+                            **{"steps": STEPS, "save_every": SAVE, **changed})
+
+
+def train_text(folder, **changed):
+    captions = [["a dog barking", "the bark of a dog"], ["rain falling", "heavy rain"]] * 3
+    return text.train(folder, sounds(), captions, batch=3, frames=80, width=32, text_layers=1,
+                      spec_size=80, audio_width=16, vocabulary=300,
+                      **{"steps": STEPS, "save_every": SAVE, **changed})[1]
+
+
+def train_autoencoder(folder, **changed):
+    with training.seeded(1):
+        ear = classifier.build("vgg", ["dog", "rain"])
+    return autoencoder.train(folder, sounds(), ear=ear, widths=(32, 32, 32, 32), layers=1, batch=1,
+                             frames=32, critic_windows=(16, 32),
+                             **{"steps": STEPS, "save_every": SAVE, **changed})
+
+
+def train_vocoder(folder, **changed):
+    return vocoder.train(folder, sounds(), options={"width": 16, "inner": 16, "depth": 1}, batch=1,
+                         frames=16, **{"steps": STEPS, "save_every": SAVE, **changed})
+
+
+def train_diffusion(folder, **changed):
+    generator = torch.Generator().manual_seed(3)
+    latents = torch.randn(6, 4, 10, 8, generator=generator)
+    empty = torch.zeros(1, 5, 16)
+
+    def words(generator, rows):
+        return torch.randn(len(rows), 5, 16, generator=generator)
+
+    return diffusion.train(folder, latents, words, empty, widths=(32,), layers=1, heads=2, batch=2,
+                           **{"steps": STEPS, "save_every": SAVE, **changed})
+
+
+TRAINERS = {"classifier": train_classifier, "text": train_text, "autoencoder": train_autoencoder,
+            "vocoder": train_vocoder, "diffusion": train_diffusion}
+
+
+def run(name, folder, changed=None):
+    """What a test's child process does: one thread, so that a run has one result."""
+    torch.set_num_threads(1)
+    sys.stderr = open(folder / "stderr.txt", "a")  # noqa: SIM115 (closed by the process's end)
+    TRAINERS[name](folder, **(changed or {}))
+
+
+def digest(folder):
+    """Hash of the newest checkpoint's weights, averages and log, and of log.csv."""
+    state = training.read(training.newest(folder)[0], "cpu")
+    found = hashlib.sha256((folder / "log.csv").read_bytes() + repr(state["rows"]).encode())
+    for group in (state["modules"], state["averages"]):
+        for name, weights in sorted(group.items()):
+            for key, value in sorted(weights.items()):
+                found.update(f"{name} {key}".encode() + value.numpy().tobytes())
+    return state["step"], found.hexdigest()
