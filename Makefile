@@ -9,7 +9,9 @@
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHON
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+export OMP_WAIT_POLICY := passive
+# compiled modules are kept: without them every notebook would take half a minute to start
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 
 help:
 	@sed -n 's/^# make/make/p' Makefile

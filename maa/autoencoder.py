@@ -124,7 +124,7 @@ def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), atte
         settings=settings, seed=seed, averaged=("autoencoder",), decay=decay, save_every=save_every,
         held_out=None if held_out is None else lambda nets: {
             "L1": distance(nets["autoencoder"], held_out)},
-        compiled=[vae.encoder, vae.decoder, critic, ear], label="autoencoder")["autoencoder"]
+        label="autoencoder")["autoencoder"]
     trained.register_to_config(scaling_factor=latent_scale(trained, pool, frames, seed))
     return trained
 

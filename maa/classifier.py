@@ -121,7 +121,7 @@ def train(folder, waves, labels, *, network="resnet18", steps, batch=64, learnin
     trained = training.train(
         folder, modules={"classifier": model}, turns=[turn], batch=draw, steps=steps,
         settings=settings, seed=seed, averaged=("classifier",), decay=0.995, save_every=save_every,
-        compiled=[model], label=f"classifier {network}")["classifier"]
+        label=f"classifier {network}")["classifier"]
     trained.names = names
     return trained
 

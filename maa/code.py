@@ -6,12 +6,13 @@ blank lines are left out, and so are the values in the parameters cell (params.y
 stages of dvc.yaml depend on these files: a better explanation does not train a model again, and
 no module can be forgotten.
 
-Conventions: drawing changes no number, so `figures` counts from chapter 5 on, where figures are
-    the result. A file that a module names ("words.csv") and that lies beside it counts as code.
+Conventions: drawing changes no number, so DRAWING counts from chapter 5 on, where figures are the
+    result. A file that a module names ("words.csv") and that lies beside it counts as code.
 Notebook: all of them.
 """
 
 import ast
+import functools
 import io
 import tokenize
 from pathlib import Path
@@ -20,7 +21,7 @@ from maa import files, notebooks
 
 OUTPUT = "results/code"
 PACKAGE = Path(__file__).parent
-DRAWING = {"figures"}
+DRAWING = {"figures", "charts"}
 CHAPTER_OF_FIGURES = "50"
 
 
@@ -52,38 +53,37 @@ def cells_of(notebook):
 
 
 def reached(text, package=PACKAGE, spared=()):
-    """Sorted paths of the modules of maa that `text` imports, directly or not, and of their data."""
+    """Sorted paths of the modules of maa that `text` imports, even indirectly, and their data."""
     found, waiting = set(), [text]
     while waiting:
-        tree = ast.parse(waiting.pop())
-        for path in {package / f"{module}.py" for module in imported(tree) - {*spared}} - found:
-            if path.is_file():
-                found.add(path)
-                waiting.append(path.read_text("utf-8"))
-    return sorted(found | {data for path in found for data in beside(path)})
+        modules, _ = read_by(waiting.pop())
+        paths = {package / f"{module}.py" for module in modules - {*spared}}
+        new = {path for path in paths - found if path.is_file()}
+        found |= new
+        waiting += [path.read_text("utf-8") for path in new]
+    return sorted(found | {
+        file for path in found for file in path.parent.iterdir()
+        if file.suffix != ".py" and file.name in read_by(path.read_text("utf-8"))[1]})
 
 
-def imported(tree):
-    """Words X of `from maa import X`, `from maa.X import y` and `import maa.X`, at any depth."""
-    words = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "maa":
-            words |= {alias.name for alias in node.names}
+@functools.cache
+def read_by(text):
+    """(modules of maa that `text` imports at any depth, all texts in quotes in it)."""
+    modules, words = set(), set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            words.add(node.value)
+        elif isinstance(node, ast.ImportFrom) and node.module == "maa":
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("maa."):
-            words.add(node.module.split(".")[1])
+            modules.add(node.module.split(".")[1])
         elif isinstance(node, ast.Import):
             dotted = [alias.name.split(".") for alias in node.names]
-            words |= {parts[1] for parts in dotted if parts[0] == "maa" and len(parts) > 1}
-    return words
+            modules |= {parts[1] for parts in dotted if parts[0] == "maa" and len(parts) > 1}
+    return modules, words
 
 
-def beside(path):
-    """Data files in the folder of a module that it names in full."""
-    words = {node.value for node in ast.walk(ast.parse(path.read_text("utf-8")))
-             if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return {file for file in path.parent.iterdir() if file.name in words and file.suffix != ".py"}
-
-
+@functools.cache
 def bare(source):
     """Source without docstrings, comments, blank lines and spaces at line ends."""
     lines = source.splitlines()

@@ -23,6 +23,8 @@ class App(typer.Typer):
 
     def __call__(self, arguments=None):
         """Run the command and exit; `arguments` are those of the process unless given."""
+        # threads that wait sleep: when other programs were busy, spinning took 6 times as long
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         with warnings.catch_warnings():
             warnings.simplefilter("always", MaaWarning)
             warnings.showwarning = show_note
@@ -149,12 +151,14 @@ def output_files(output, many, force):
 
 def load(model, device, sampler):
     """The pipeline, on its device and with its sampler, without progress bars of its parts."""
-    import torch
+    from maa import folders
 
+    folder = folders.find(model)
     place = usable_device(device)
     if sys.stderr.isatty():
         say("loading the model")
     import diffusers
+    import torch
     import transformers
 
     from maa import diffusion, pipeline, requests
@@ -163,7 +167,7 @@ def load(model, device, sampler):
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()
     weights = torch.bfloat16 if place.type == "cuda" else torch.float32
-    pipe = pipeline.MakeAnAudioPipeline.from_pretrained(pipeline.find(model), dtype=weights)
+    pipe = pipeline.MakeAnAudioPipeline.from_pretrained(folder, dtype=weights)
     pipe.use_sampler(sampler)
     pipe.set_progress_bar_config(disable=not sys.stderr.isatty(), leave=False)
     return pipe.to(place)
@@ -189,11 +193,11 @@ def usable_device(word):
 @app.command()
 def info(model: ModelFolder = None):
     """Show the parts of the pipeline that generate would use, and its model card."""
-    from maa import files, pipeline
+    from maa import files, folders
 
-    folder = pipeline.find(model)
+    folder = folders.find(model)
     print(folder)
-    for name, value in files.read_json(folder / pipeline.INDEX).items():
+    for name, value in files.read_json(folder / folders.INDEX).items():
         if isinstance(value, list):
             size = sum(part.stat().st_size for part in (folder / name).rglob("*"))
             print(f"  {name:<13} {value[1]:<28} {size / 2**20:6.2f} MiB")

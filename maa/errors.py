@@ -19,10 +19,12 @@ EXIT_STATUS = {  # 1 unexpected, 2 usage, 3 bad data, 4 numeric, 5 integrity, 6 
     "K": 5,  # checkpoints
     "N": 3,  # notebooks
     "P": 2,  # prompts and sampling parameters
+    "P-MEMORY": 7,
+    "P-NUMERIC": 4,
     "R": 2,  # runs
     "S": 4,  # metrics and statistics
     "T": 4,  # training
-    "T-CHANGED": 2,
+    "T-SETTINGS": 2,
 }
 
 

@@ -144,7 +144,7 @@ def lines(named, title, xlabel, ylabel, log_y=False):
         axes.plot(*(np.asarray(values) for values in points), color=palette[name], label=name)
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel, yscale="log" if log_y else "linear")
     if len(named) > 1:
-        axes.legend()
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 

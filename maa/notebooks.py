@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-# Compiles a grammar of web addresses for 2.4 s whenever nbformat is imported, and is not used by it.
+# nbformat brings this one along, which takes 2.4 s to compile a grammar that nbformat never uses.
 sys.modules.setdefault("rfc3987_syntax", None)
 import nbformat  # noqa: E402
 
@@ -106,7 +106,7 @@ def failure(notebook):
             if output.output_type != "error" or tagged(cell, "raises-exception"):
                 continue
             if output.ename == "SystemExit":
-                return "N-EXIT", f"{place} left with SystemExit({output.evalue}); a notebook must end"
+                return "N-EXIT", f"{place} left with SystemExit({output.evalue}); it must end"
             if output.ename == "MaaError":  # already says its own code
                 inner, _, text = output.evalue.partition(": ")
                 return inner, f"{text} — {place}"
@@ -134,10 +134,9 @@ def normalised(notebook, folder):
     Times, random ids, memory addresses, the place of the project (`folder`) and progress bars are
     left out; what the cells computed stays.
     """
-    result = nbformat.v4.new_notebook(metadata={
-        "kernelspec": notebook.metadata.get("kernelspec", {}),
-        "language_info": {"name": "python", "file_extension": ".py"},
-    })
+    result = nbformat.v4.new_notebook(metadata={"language_info": {"name": "python"}})
+    if "kernelspec" in notebook.metadata:
+        result.metadata.kernelspec = notebook.metadata.kernelspec
     for number, cell in enumerate(notebook.cells):
         cell = nbformat.from_dict({**cell, "id": f"cell-{number:02d}"})
         for timing in ("papermill", "execution"):

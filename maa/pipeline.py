@@ -14,12 +14,11 @@ from diffusers import AudioPipelineOutput, DiffusionPipeline
 from diffusers.pipelines import pipeline_loading_utils
 from diffusers.utils.torch_utils import randn_tensor
 
-from maa import autoencoder, diffusion, files, mel, requests, text
+from maa import autoencoder, diffusion, folders, mel, requests, text
 from maa.errors import MaaError
 
+find = folders.find
 OUTPUTS = ("np", "pt", "mel", "latent")
-PLACES = ("results/small/pipeline", "results/mini/pipeline")
-INDEX = "model_index.json"
 READING = threading.Lock()  # a tokenizer counts on being used by one thread at a time
 # without this line diffusers records our classes under their module, and could not find them again
 # after a move; with it as ["maa", name], looked up by maa.__getattr__
@@ -61,11 +60,11 @@ class MakeAnAudioPipeline(DiffusionPipeline):
         Raises MaaError K-MISSING (no such folder or file), K-HASH (a byte changed), K-LOAD.
         """
         if Path(folder).is_dir():
-            check(Path(folder))
+            folders.check(Path(folder))
         elif "local_files_only" not in options:
             raise MaaError(
                 "K-MISSING",
-                f"there is no folder {str(folder)!r}, expected one with {INDEX}; a model "
+                f"there is no folder {str(folder)!r}, expected one with {folders.INDEX}; a model "
                 f"is fetched from a hub with local_files_only=False only")
         if "torch_dtype" not in options:  # the older name of dtype
             options = {"dtype": torch.float32} | options
@@ -78,12 +77,8 @@ class MakeAnAudioPipeline(DiffusionPipeline):
 
     def save_pretrained(self, save_directory, **options):
         """Write all parts, then the hashes by which from_pretrained sees a changed byte."""
-        folder = Path(save_directory)
-        super().save_pretrained(folder, **options)
-        parts = [part for name in self.components for part in sorted((folder / name).rglob("*"))]
-        files.write_json(folder / files.HASHES, {
-            part.relative_to(folder).as_posix(): files.sha256(part)
-            for part in [folder / INDEX, *parts] if part.is_file()})
+        super().save_pretrained(save_directory, **options)
+        folders.seal(Path(save_directory), self.components)
 
     def use_sampler(self, word):
         """Sample with another of maa.diffusion.SCHEDULERS from now on."""
@@ -92,7 +87,7 @@ class MakeAnAudioPipeline(DiffusionPipeline):
 
     @property
     def _interrupt(self):
-        return self._stopped >= self._started
+        return 0 < self._started <= self._stopped
 
     @_interrupt.setter
     def _interrupt(self, stop):
@@ -220,31 +215,3 @@ class MakeAnAudioPipeline(DiffusionPipeline):
                 f"the sound has NaN or infinite values, expected finite ones; do {self.dtype} "
                 f"weights overflow? Try dtype=torch.float32")
         return waves if output_type == "pt" else waves.cpu().numpy()
-
-
-def check(folder):
-    """Refuse a folder that is no pipeline, or in which a byte changed since it was written."""
-    if not (folder / INDEX).is_file():
-        raise MaaError(
-            "K-MISSING",
-            f"{str(folder)!r} has no {INDEX}, expected a folder written by save_pretrained")
-    if (folder / files.HASHES).is_file():
-        files.check_hashes(folder)
-
-
-def find(folder=None):
-    """The folder of the pipeline to use: the given one, else the best that was made or came along.
-
-    Raises MaaError K-MISSING.
-    """
-    if folder is not None:
-        check(Path(folder))
-        return Path(folder)
-    roots = (Path.cwd(), Path(__file__).parents[1])
-    for place in (root / place for place in PLACES for root in roots):
-        if (place / INDEX).is_file():
-            return place
-    raise MaaError(
-        "K-MISSING",
-        f"there is no model, expected a folder {' or '.join(PLACES)}; type `make paper` to train "
-        f"the small one here")

@@ -1,8 +1,8 @@
 """Animals by formula: throats for dog and cat, a pulsed one for the frog, wings for crickets.
 
 Each function makes one sound: (samples, rate, word, generator) -> (samples,), at a level of its
-own. The words it knows are the keys of the table above it; the numbers beside them make the word
-true, so their ranges do not overlap.
+own. The words it knows are the keys of the table beside it; the numbers there make the word true,
+so no two words share all their ranges.
 Conventions: see maa.tones.  Source: none in the paper.  Notebook: 10_clips.
 """
 

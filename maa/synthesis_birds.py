@@ -1,8 +1,8 @@
 """Birds by formula: a rough throat for the rooster, whistles for owls and small birds.
 
 Each function makes one sound: (samples, rate, word, generator) -> (samples,), at a level of its
-own. The words it knows are the keys of the table above it; the numbers beside them make the word
-true, so their ranges do not overlap.
+own. The words it knows are the keys of the table beside it; the numbers there make the word true,
+so no two words share all their ranges.
 Conventions: see maa.tones.  Source: none in the paper.  Notebook: 10_clips.
 """
 
@@ -10,11 +10,11 @@ import numpy as np
 
 from maa import tones
 
-# word: breath and roughness in the crow; its pitch
+# word: breath and roughness in the crow; its pitch (a hoarse rooster has that of any other)
 ROOSTER = {
-    "young": ((0.02, 0.04), (780, 900)),
-    "": ((0.05, 0.08), (600, 700)),
-    "hoarse": ((0.14, 0.2), (520, 590)),
+    "young": ((0.01, 0.02), (780, 900)),
+    "": ((0.03, 0.05), (620, 710)),
+    "hoarse": ((0.12, 0.16), (620, 710)),
 }
 CROW = ((0.00, 0.12, 0.8), (0.19, 0.14, 0.95), (0.37, 0.24, 1.05), (0.66, 0.80, 1.0))
 
@@ -37,7 +37,7 @@ def _crow(rate, pitch, breath, pace, generator):
     for _, length, height in CROW:
         samples = int(length * pace * rate)
         bend = (0.85, 1.0, 0.95) if length < 0.5 else (0.9, 1.08, 1.04, 0.9, 0.7)
-        rough = 1 + breath * 0.15 * tones.noise(samples, rate, generator, low=20, high=200)
+        rough = 1 + breath * 0.1 * tones.noise(samples, rate, generator, low=20, high=200)
         line = pitch * height * tones.contour(samples, bend) * np.clip(rough, 0.75, 1.25)
         formants = [(1500, 900, 0.7), (2300, 900, 1.0), (3600, 900, 0.3), (800, 700, 0.15)]
         sound = tones.voice(line, rate, formants, slope=-1)

@@ -1,8 +1,8 @@
 """Machines by formula: engines from their strokes, horns and sirens from their tones, bells.
 
 Each function makes one sound: (samples, rate, word, generator) -> (samples,), at a level of its
-own. The words it knows are the keys of the table above it; the numbers beside them make the word
-true, so their ranges do not overlap.
+own. The words it knows are the keys of the table beside it; the numbers there make the word true,
+so no two words share all their ranges.
 Conventions: see maa.tones.  Source: none in the paper.  Notebook: 10_clips.
 """
 
@@ -43,7 +43,7 @@ def engine(samples, rate, word, generator):
 
 
 # word: blades that pass a second
-HELICOPTER = {"slow": (8, 10.5), "": (13, 16), "fast": (20, 25)}
+HELICOPTER = {"slow": (10, 12), "": (13.5, 16), "fast": (19, 23)}
 
 
 def helicopter(samples, rate, word, generator):
@@ -62,7 +62,7 @@ def helicopter(samples, rate, word, generator):
     ]
     wave = tones.laid(samples, rate, starts, slaps)
     time = np.arange(samples) / rate
-    chop = 0.6 + 0.4 * np.cos(2 * np.pi * blades * (time - starts[0] - 0.012))
+    chop = 0.68 + 0.32 * np.cos(2 * np.pi * blades * (time - starts[0] - 0.012))
     air = tones.noise(samples, rate, generator, low=120, high=3500, slope=-5) * chop
     tail = tones.ringing(
         tones.pulses(np.full(samples, 5.3 * blades), rate),
@@ -71,7 +71,8 @@ def helicopter(samples, rate, word, generator):
     whine = np.sin(tones.turns(tones.draw(generator, (2300, 3200)) * tones.drift(
         samples, rate, generator, every=0.8, low=0.99, high=1.01), rate))
     nearer = tones.drift(samples, rate, generator, every=max(1.5, seconds / 2), low=0.6, high=1.0)
-    return nearer * (wave + 0.5 * air + 0.12 * tail / np.std(tail) + 0.012 * whine)
+    wave = tones.draw(generator, (0.7, 1.1)) * wave + 0.12 * tail / np.std(tail)
+    return nearer * (wave + 0.42 * air + 0.012 * whine)
 
 
 # word: seconds of one turn; lowest and highest pitch
@@ -141,11 +142,12 @@ def train_horn(samples, rate, word, generator):
     starts = tones.repeats(seconds, generator, every=length + tones.draw(generator, (0.3, 0.5)))
     count = int(length * rate)
     chord = tones.draw(generator, (235, 300)) * CHORD[: generator.integers(3, 6)]
+    chord = chord * tones.draw(generator, (0.995, 1.005), len(chord))  # never quite in tune
     bend = 1 - 0.06 * np.exp(-np.arange(count) / rate / 0.06)
     formants = [(500, 700, 1.0), (min(top, 1400), 900, 0.6), (top, 0.7 * top, 0.15)]
     blast = sum(
         tones.draw(generator, (0.7, 1.0)) * tones.voice(
-            pitch * tones.draw(generator, (0.995, 1.005)) * bend, rate, formants, slope=-4, highest=1.5 * top + 800)
+            pitch * bend, rate, formants, slope=-4, highest=1.5 * top + 800)
         for pitch in chord
     )
     blast = blast / np.max(np.abs(blast))
@@ -157,18 +159,13 @@ def train_horn(samples, rate, word, generator):
     return wave + 0.03 * wheels * tones.drift(samples, rate, generator, every=0.12, low=0.5, high=1)
 
 
-PHONES = {"old": "two gongs and a hammer", "electronic": "two tones in turn"}
-
-
 def phone_ring(samples, rate, word, generator):
     """A telephone that rings twice, pauses, and rings again."""
     seconds = samples / rate
     length = min(tones.draw(generator, (0.4, 0.9)), 0.4 * seconds)
-    burst = int(length * rate)
-    make = {"old": _gongs, "electronic": _warble}[word]
     every = length + tones.draw(generator, (0.2, 0.45))
     starts = tones.repeats(seconds, generator, every=every, jitter=0.0)
-    ring = make(burst, rate, generator)
+    ring = PHONE[word](int(length * rate), rate, generator)
     wave = tones.laid(samples, rate, starts, [ring] * len(starts))
     return tones.room(wave, rate, generator, seconds=tones.draw(generator, (0.3, 0.6)), wet=0.15)
 
@@ -195,6 +192,8 @@ def _warble(samples, rate, generator):
     tone = np.sin(phase) + 0.3 * np.sin(3 * phase) + 0.12 * np.sin(5 * phase)
     return tone * tones.swell(samples, rate, 0.005, 0.01)
 
+
+PHONE = {"old": _gongs, "electronic": _warble}
 
 # word: beeps a second
 ALARM = {"slow": (1.6, 2.2), "": (3.6, 4.6), "fast": (8, 10)}

@@ -1,8 +1,8 @@
 """Weather, water and fire by formula.
 
 Each function makes one sound: (samples, rate, word, generator) -> (samples,), at a level of its
-own. The words it knows are the keys of the table above it; the numbers beside them make the word
-true, so their ranges do not overlap.
+own. The words it knows are the keys of the table beside it; the numbers there make the word true,
+so no two words share all their ranges.
 Conventions: see maa.tones.  Source: none in the paper.  Notebook: 10_clips.
 """
 
@@ -46,7 +46,7 @@ def _drop(rate, generator):
 
 # word: level of the crack; seconds until the rumble is full; highest frequency of the rumble
 THUNDER = {
-    "distant": ((0.0, 0.0), (0.25, 0.45), (130, 200)),
+    "distant": ((0.0, 0.0), (0.45, 0.7), (130, 200)),
     "": ((0.25, 0.45), (0.04, 0.08), (300, 450)),
     "loud": ((1.2, 1.8), (0.005, 0.02), (600, 900)),
 }
@@ -137,10 +137,13 @@ def sea_waves(samples, rate, word, generator):
 
 
 def _surf(samples, rate, crests, heights, period):
-    time = np.arange(samples)[:, None] / rate - crests
+    """The height of the sea: every wave swells for a while and runs out, the highest counts."""
+    coarse = np.linspace(0, samples / rate, 2 + int(60 * samples / rate))
+    time = coarse[:, None] - crests
     rise, run = 0.16 * period, 0.2 * period
     before, after = np.exp(-((time / rise) ** 2)), np.exp(-np.maximum(time, 0) / run)
-    return np.max(heights * np.where(time < 0, before, after), axis=1)
+    height = np.max(heights * np.where(time < 0, before, after), axis=1)
+    return np.interp(np.arange(samples) / rate, coarse, height)
 
 
 # word: crackles a second; level of the roar of the flames

@@ -173,8 +173,8 @@ def showered(samples, rate, starts, gains, kernels, generator):
     """Thousands of small sounds: each start takes one of the kernels, scaled by its gain."""
     length = samples + max(len(kernel) for kernel in kernels)
     size = fft.next_fast_len(length, real=True)
-    places = np.minimum((starts * rate).astype(int), samples - 1)
-    choice = generator.integers(len(kernels), size=len(starts))
+    places = (starts * rate).astype(int)
+    choice = np.where(places < samples, generator.integers(len(kernels), size=len(starts)), -1)
     total = 0
     for number, kernel in enumerate(kernels):
         mine = choice == number

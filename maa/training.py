@@ -15,8 +15,6 @@ Notebook: 22_diffusion.
 import contextlib
 import copy
 import dataclasses
-import hashlib
-import io
 import math
 import signal
 import threading
@@ -28,8 +26,8 @@ import torch
 from accelerate import Accelerator
 from tqdm.auto import tqdm
 
-from maa import files
-from maa.errors import MaaError, warn
+from maa import checkpoints, files
+from maa.errors import MaaError
 
 LOG_COLUMNS = ["step", "split", "name", "value"]
 
@@ -183,13 +181,13 @@ class Run:
     def check(self, values):
         bad = [name for name, value in values.items() if not math.isfinite(value)]
         if bad:
-            last = newest(self.folder)
+            last = checkpoints.newest(self.folder)
             raise MaaError("T-NAN", (
                 f"{bad[0]!r} is not finite by step {self.step}; is the learning rate too high or a "
                 f"clip damaged? The last good checkpoint is {last[0].name if last else 'none'}"))
 
     def save(self):
-        """Write a checkpoint whose name carries its own hash; keep the two newest."""
+        """Write a checkpoint, unless a loss or a gradient since the last row is not finite."""
         self.check({name: float(value) for name, value in self.sums.items()})
         state = {
             "step": self.step, "settings": self.settings, "sums": self.sums, "count": self.count,
@@ -198,23 +196,14 @@ class Run:
             "optimizers": [o.state_dict() for o in self.optimizers],
             "generator": self.generator.get_state(), "rows": self.rows,
         }
-        memory = io.BytesIO()
-        torch.save(state, memory)
-        data = memory.getbuffer()
-        name = f"step-{self.step:08d}-{hashlib.sha256(data).hexdigest()[:16]}.pt"
-        files.atomic_write(self.folder / name, lambda out: out.write(data))
-        for old in newest(self.folder)[2:]:
-            old.unlink()
+        checkpoints.write(self.folder, self.step, state)
 
     def resume(self):
         """Continue from the newest whole checkpoint, if there is one."""
-        for path in newest(self.folder):
-            state = read(path, self.device)
-            if state is not None:
-                break
-        else:
+        path, state = checkpoints.latest(self.folder, self.device)
+        if state is None:
             return
-        refuse_changes(state["settings"], self.settings, path)
+        checkpoints.refuse_changes(state["settings"], self.settings, path)
         for name, module in self.modules.items():
             module.load_state_dict(state["modules"][name])
         for name, average in self.averages.items():
@@ -238,29 +227,6 @@ def follow(average, module, decay):
     torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1 - decay)
     for old, new in zip(average.buffers(), module.buffers()):
         old.copy_(new)
-
-
-def newest(folder):
-    """Checkpoint files, newest first."""
-    return sorted(Path(folder).glob("step-*.pt"), reverse=True)
-
-
-def read(path, device):
-    """State in a checkpoint, or None (with a warning) if its bytes are not those its name claims."""
-    data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest()[:16] != path.stem.split("-")[-1]:
-        warn("K-HASH", f"checkpoint {path.name!r} is damaged and is passed over")
-        return None
-    return torch.load(io.BytesIO(data), map_location=device, weights_only=True)
-
-
-def refuse_changes(old, new, path):
-    changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
-    if changed:
-        listed = "; ".join(f"{k} is {new.get(k)!r}, was {old.get(k)!r}" for k in changed)
-        raise MaaError("T-SETTINGS", (
-            f"{path.name} in {path.parent.name!r} was trained with other settings: {listed}; "
-            f"set them back or remove the folder to start again"))
 
 
 @contextlib.contextmanager

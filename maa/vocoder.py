@@ -9,6 +9,8 @@ Source: Section 5.2. Differs: the paper's runs use HiFi-GAN, its release BigVGAN
 Notebook: 21_vocoder.
 """
 
+from pathlib import Path
+
 import torch
 import torchaudio
 from diffusers import ConfigMixin, ModelMixin
@@ -108,6 +110,16 @@ def build(name, **shape):
     return VOCODERS[name](**shape)
 
 
+def load(folder):
+    """The vocoder that save_pretrained() wrote, whichever of VOCODERS it is, in eval mode."""
+    config = files.read_json(Path(folder) / "config.json")
+    name = config.get("_class_name") or config["architectures"][0]
+    kinds = {kind.__name__: kind for kind in VOCODERS.values()}
+    if name not in kinds:
+        raise ValueError(f"{str(folder)!r} holds a {name!r}, expected one of {sorted(kinds)}")
+    return kinds[name].from_pretrained(folder).eval()
+
+
 def check(mels):
     if mels.dim() != 4 or mels.shape[1:3] != (1, mel.BANDS):
         raise ValueError(
@@ -191,7 +203,7 @@ def train(folder, waves, *, network="istft", held_out=None, steps=10_000, batch=
         settings=settings, seed=seed, averaged=("vocoder",), save_every=save_every,
         held_out=None if held_out is None else lambda nets: {
             "mel L1": distance(nets["vocoder"], held_out)},
-        compiled=[critic], label=f"vocoder {network}")["vocoder"]
+        label=f"vocoder {network}")["vocoder"]
 
 
 def spectra_distance(made, real, sizes=(256, 512, 2048)):

@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import soundfile
 import tiny_pipeline
 import torch
 
-from maa import command, pipeline
+from maa import command, folders, pipeline
 
 QUICK = ["--steps", "2", "--seed", "0"]
 
@@ -134,7 +135,7 @@ def test_a_note_is_one_line_too(maa, model):
 
 
 def test_without_a_model_the_way_to_get_one_is_told(maa, monkeypatch, tmp_path):
-    monkeypatch.setattr(pipeline, "__file__", str(tmp_path / "maa/pipeline.py"))
+    monkeypatch.setattr(folders, "__file__", str(tmp_path / "maa/folders.py"))
     refused(maa("generate", "a dog"), 5, "make paper")
 
 
@@ -147,6 +148,13 @@ def test_info_shows_the_parts_and_the_model_card(maa, model):
 def test_without_words_help_is_shown(maa):
     code, out, err = maa()
     assert code == 2 and "generate" in out and not err
+
+
+def test_waiting_threads_sleep_so_that_a_busy_computer_is_not_slowed_down(maa, monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "")
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    maa("--help")
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
 
 
 @pytest.mark.parametrize("fault, status, text", [

@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from maa import autoencoder, classifier, diffusion, text, training, vocoder
+from maa import autoencoder, checkpoints, classifier, diffusion, text, training, vocoder
 
 STEPS, SAVE = 12, 2
 
@@ -63,9 +63,13 @@ def run(name, folder, changed=None):
     TRAINERS[name](folder, **(changed or {}))
 
 
+def nothing():
+    """A child process that only has to be there."""
+
+
 def digest(folder):
     """Hash of the newest checkpoint's weights, averages and log, and of log.csv."""
-    state = training.read(training.newest(folder)[0], "cpu")
+    state = checkpoints.read(checkpoints.newest(folder)[0], "cpu")
     found = hashlib.sha256((folder / "log.csv").read_bytes() + repr(state["rows"]).encode())
     for group in (state["modules"], state["averages"]):
         for name, weights in sorted(group.items()):

@@ -1,0 +1,58 @@
+"""Drawings for one notebook each, beside the general ones of maa.figures.
+
+    flow(density, …)       values on their way from noise to data (22_diffusion)
+    spread({name: …})      share of clips below each distance (40_scores)
+
+Conventions: titles state the finding; axes carry units; colours as in maa.canvas.
+Source: none in the paper.  Notebooks: 22_diffusion, 40_scores.
+"""
+
+import numpy as np
+
+from maa import canvas
+
+
+@canvas.styled
+def flow(density, values, steps, paths, title):
+    """Paths of single values over the sampling steps, on the density they should have there.
+
+    density:  (steps, values) at each step
+    values:   (values,) the axis
+    steps:    (steps,) falling step numbers
+    paths:    (steps, paths)
+    """
+    density, values, steps, paths = (np.asarray(part) for part in (density, values, steps, paths))
+    if density.shape != (len(steps), len(values)) or len(paths) != len(steps):
+        raise ValueError(f"density {density.shape} and paths {paths.shape} do not fit "
+                         f"{len(steps)} steps and {len(values)} values")
+    figure = canvas.Canvas(3.0, "png")
+    axes = figure.subplots()
+    extent = (steps[0], steps[-1], values[0], values[-1])
+    shown = axes.imshow(density.T ** 0.5, origin="lower", aspect="auto", extent=extent, cmap="Greys",
+                        vmax=1.4 * density.max() ** 0.5)
+    axes.plot(steps, paths, color=canvas.BLUE, linewidth=0.7, alpha=0.8)
+    axes.set(title=title, xlabel="step t (the sampler walks to the right)", ylabel="value x",
+             ylim=(values[0], values[-1]))
+    figure.colorbar(shown, label="√ density", pad=0.02)
+    return figure
+
+
+@canvas.styled
+def spread(named, title, xlabel, mark=None):
+    """Share of clips (%) that lie below each distance, one curve a name.
+
+    named:    {name: distances (clips,)}
+    mark:     {words: distance}, drawn as dashed lines
+    """
+    figure = canvas.Canvas(3.0)
+    axes = figure.subplots()
+    palette = canvas.colours(list(named))
+    for name, distances in named.items():
+        ordered = np.sort(np.asarray(distances))
+        share = 100 * np.arange(1, len(ordered) + 1) / len(ordered)
+        axes.step(ordered, share, where="post", color=palette[name], label=name)
+    for words, distance in (mark or {}).items():
+        axes.axvline(distance, color="black", linestyle="--", linewidth=1, label=words)
+    axes.set(title=title, xlabel=xlabel, ylabel="clips / %", ylim=(0, 102))
+    axes.legend()
+    return figure

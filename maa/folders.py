@@ -1,0 +1,68 @@
+"""The folder of a saved pipeline: found, checked, and sealed with the hashes of its files.
+
+Conventions: a folder holds model_index.json, one folder a part, and hashes.json over all of these;
+    a model card README.md may lie beside them and change freely.
+Source: none.  Notebook: 00_listen_first.
+"""
+
+from pathlib import Path
+
+from maa import files
+from maa.errors import MaaError
+
+INDEX = "model_index.json"
+PLACES = ("results/small/pipeline", "results/mini/pipeline")  # best first
+ORIGIN = "_name_or_path"  # where a part was loaded from: an absolute path of somebody's computer
+
+
+def find(folder=None):
+    """The folder of the pipeline to use: the given one, else the best that was made or came along.
+
+    Raises MaaError K-MISSING.
+    """
+    if folder is not None:
+        check_index(Path(folder))
+        return Path(folder)
+    roots = (Path.cwd(), Path(__file__).parents[1])
+    for place in (root / place for place in PLACES for root in roots):
+        if (place / INDEX).is_file():
+            return place
+    raise MaaError(
+        "K-MISSING",
+        f"there is no model, expected a folder {' or '.join(PLACES)}; type `make paper` to train "
+        f"the small one here",
+    )
+
+
+def check(folder):
+    """Refuse a folder that is no pipeline, or in which a byte changed since it was sealed.
+
+    Raises MaaError K-MISSING or K-HASH.
+    """
+    check_index(folder)
+    if (folder / files.HASHES).is_file():
+        files.check_hashes(folder)
+
+
+def check_index(folder):
+    if not (folder / INDEX).is_file():
+        raise MaaError(
+            "K-MISSING",
+            f"{str(folder)!r} has no {INDEX}, expected a folder written by save_pretrained",
+        )
+
+
+def seal(folder, parts):
+    """Take out where the parts came from, then record the hash of every file, in hashes.json.
+
+    parts:   names of the folders of the parts
+    """
+    inside = [path for part in parts for path in sorted((folder / part).rglob("*"))]
+    saved = [path for path in [folder / INDEX, *inside] if path.is_file()]
+    for path in saved:
+        if path.suffix == ".json":
+            value = files.read_json(path)
+            if value.pop(ORIGIN, None) is not None:
+                files.write_json(path, value)
+    hashes = {path.relative_to(folder).as_posix(): files.sha256(path) for path in saved}
+    files.write_json(folder / files.HASHES, hashes)

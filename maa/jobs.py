@@ -1,0 +1,123 @@
+"""What a run has to do: notebooks in their order, each with its row of params.yaml, all checked.
+
+Conventions: `limits` of params.yaml is no notebook's section: minutes and GPUs of each notebook.
+    Paths in dvc.yaml are compared as they are written there, with ${item.scale}.
+Notebook: all of them.
+"""
+
+import dataclasses
+
+import yaml
+
+from maa import notebooks
+from maa.errors import MaaError
+
+LIMITS = "limits"
+
+
+@dataclasses.dataclass
+class Job:
+    """One notebook at one scale, checked and ready to start."""
+
+    name: str
+    scale: str
+    notebook: object
+    parameters: dict
+    minutes: float
+    gpus: int
+
+
+def prepare(folder, scale, words=()):
+    """Jobs in the order in which they must run; everything is checked before the first one starts.
+
+    folder:   root of the project
+    scale:    row of params.yaml
+    words:    notebooks, as "autoencoder" or "20_autoencoder"; all when empty
+
+    Raises MaaError R-SCALE, R-NAME, R-PARAMETERS (unknown, missing or of another kind), F-GPU.
+    """
+    rows, stages = read_yaml(folder / "params.yaml"), read_yaml(folder / "dvc.yaml")["stages"]
+    known = notebooks.names(folder)
+    chosen = {notebooks.find(known, word) for word in words} or set(known)
+    jobs = [checked(folder, rows, scale, name)
+            for name in in_order(stages, known) if name in chosen]
+    check_gpus(jobs)
+    return jobs
+
+
+def read_yaml(path):
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except yaml.YAMLError as error:
+        raise MaaError("C-YAML", f"{path.name!r} is not YAML: {error}") from error
+
+
+def checked(folder, rows, scale, name):
+    """The Job of one notebook, its row compared with its parameters cell."""
+    section = notebooks.section(name)
+    if scale not in rows.get(section, {}):
+        raise MaaError("R-SCALE", (
+            f"params.yaml has no row {scale!r} in section {section!r}, expected one of: "
+            f"{', '.join(rows.get(section, {})) or 'none, the section is missing'}"))
+    notebook = notebooks.read(folder / notebooks.FOLDER / f"{name}.ipynb")
+    parameters = {"scale": scale, **rows[section][scale]}
+    check_parameters(f"section {section!r}, row {scale!r}", parameters,
+                     notebooks.parameters(notebook))
+    limits = rows[LIMITS]
+    return Job(name, scale, notebook, parameters, limits["minutes"][section][scale],
+               limits["gpus"].get(section, {}).get(scale, 0))
+
+
+def check_parameters(place, row, cell):
+    """papermill passes a misspelt parameter without effect; here it is an error."""
+    for key in sorted({*row, *cell}):
+        if key not in cell:
+            raise MaaError("R-PARAMETERS", (
+                f"{place} of params.yaml has {key!r}, which the notebook does not know; "
+                f"it has: {', '.join(cell)}"))
+        if key not in row:
+            raise MaaError("R-PARAMETERS", f"{place} of params.yaml lacks {key!r}")
+        if kind(row[key]) != kind(cell[key]) and None not in (row[key], cell[key]):
+            raise MaaError("R-PARAMETERS", (
+                f"{place} of params.yaml has {key}: {row[key]!r}, expected {kind(cell[key])} as in "
+                f"the notebook ({cell[key]!r}); write 0.0001, for 1e-4 is text in YAML"))
+
+
+def kind(value):
+    return "number" if type(value) in (int, float) else type(value).__name__
+
+
+def check_gpus(jobs):
+    """Refuse to start what needs GPUs that are not there."""
+    needy = [job for job in jobs if job.gpus]
+    if not needy:
+        return
+    import torch
+
+    most = max(needy, key=lambda job: job.gpus)
+    if (found := torch.cuda.device_count()) < most.gpus:
+        raise MaaError("F-GPU", (
+            f"{most.name} at scale {most.scale!r} needs {most.gpus} GPU(s), this machine has "
+            f"{found}; run `make paper` (scale mini) here, or change limits.gpus in params.yaml"))
+
+
+def in_order(stages, known):
+    """Names in reading order, each after the notebooks whose results it reads by dvc.yaml."""
+    sections = {notebooks.section(name): name for name in known}
+    made = {path: sections[s] for s in stages if s in sections for path in outs(stages[s])}
+    before = {
+        name: {made[path] for path in stages.get(section, {}).get("deps", []) if path in made}
+        for section, name in sections.items()
+    }
+    order = []
+    while len(order) < len(known):
+        ready = [n for n in known if n not in order and before[n] <= {*order}]
+        if not ready:
+            raise MaaError("R-ORDER", "the stages of dvc.yaml wait for one another in a circle")
+        order.append(ready[0])
+    return order
+
+
+def outs(stage):
+    """Paths that a stage of dvc.yaml makes; each is a path or {path: options}."""
+    return [out if isinstance(out, str) else next(iter(out)) for out in stage.get("outs", [])]

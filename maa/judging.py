@@ -1,0 +1,97 @@
+"""What the judge hears: real, rebuilt, vocoded and generated sounds, measured in the same way.
+
+The judge is a network of maa.classifier, trained on real clips only. Here sounds are brought
+before it; the distances themselves are in maa.metrics, the table of numbers in maa.scores.
+
+Conventions: waves (clips, samples) at 16 kHz; mels (clips, 1, 80, frames) log10 on the CPU.
+Source: Section 5.3.  Notebook: 40_scores.
+"""
+
+import time
+
+import numpy as np
+import pandas as pd
+import torch
+
+from maa import classifier, mel, metrics, training
+
+LADDER = (1, 2, 5)  # times a power of ten: "at least 20 times" is the same at every run
+
+
+def mels_of(waves, frames, batch=32):
+    """Log-mels of many waves, cut to `frames`: (clips, samples) → (clips, 1, 80, frames)."""
+    place = training.device()
+    return torch.cat([mel.log_mel(part.to(place))[..., :frames].cpu() for part in waves.split(batch)])
+
+
+def noisy(waves, decibels, seed=0):
+    """Waves with white noise as loud as the wave plus `decibels` (-20 is faint, 0 as loud)."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(waves.shape, generator=generator)
+    level = waves.square().mean(1, keepdim=True).sqrt() * 10 ** (decibels / 20)
+    return waves + level * noise
+
+
+@torch.inference_mode()
+def vocoded(voice, mels, batch=16):
+    """Mels of the waves that a vocoder makes of mels: (clips, 1, 80, frames) both."""
+    place = next(iter(voice.parameters()), torch.zeros(1)).device
+    return torch.cat([mel.log_mel(voice(part.to(place)).float()).cpu() for part in mels.split(batch)])
+
+
+def hits(judge, mels, labels):
+    """For each clip 1.0 if the judge names its label, else 0.0: (clips,)."""
+    scores = classifier.apply(judge, mels)
+    metrics.accuracy(scores, judge.names, labels)  # refuses labels that the judge does not know
+    names = np.array(judge.names)[scores.argmax(1).numpy()]
+    return (names == np.array(labels)).astype(float)
+
+
+def confusion(judge, mels, labels):
+    """Share of the clips of each label (rows) that the judge gives each name (columns)."""
+    guesses = np.array(judge.names)[classifier.apply(judge, mels).argmax(1).numpy()]
+    table = pd.crosstab(pd.Series(labels, name="label"), pd.Series(guesses, name="heard as"),
+                        normalize="index")
+    return table.reindex(columns=judge.names, fill_value=0.0)
+
+
+def features(judge, mels):
+    """What the judge sees before it decides: (clips, width) array."""
+    return classifier.apply(judge.features, mels).numpy()
+
+
+def fid(real, made, count, seed=0):
+    """Fréchet distance of `count` clips of each, drawn at random: FIDs compare at equal n only.
+
+    real, made:   (clips, width) from features()
+
+    Raises ValueError if either has fewer than `count` clips.
+    """
+    if min(len(real), len(made)) < count:
+        raise ValueError(f"{len(real)} and {len(made)} clips, expected {count} or more of each")
+    generator = np.random.default_rng(seed)
+    chosen = (part[generator.permutation(len(part))[:count]] for part in (real, made))
+    return metrics.frechet_distance(*chosen)
+
+
+def speed(voice, mels, threads=2):
+    """Seconds of sound a vocoder makes in one second on CPU threads, rounded down to 1, 2, 5, 10, …
+
+    mels:     (clips, 1, 80, frames), made one after another; the first is made once more, unmeasured
+    """
+    before, voice = torch.get_num_threads(), voice.cpu()
+    torch.set_num_threads(threads)
+    with torch.inference_mode():
+        voice(mels[:1])
+        start = time.perf_counter()
+        for one in mels:
+            voice(one[None])
+        seconds = time.perf_counter() - start
+    torch.set_num_threads(before)
+    return rounded_down(mels.shape[0] * mels.shape[-1] * mel.HOP / mel.RATE / seconds)
+
+
+def rounded_down(number):
+    """The largest of 1, 2, 5, 10, 20, … (or 0.5, 0.2, …) that `number` reaches."""
+    power = 10.0 ** np.floor(np.log10(number))
+    return float(max(step * power for step in LADDER if step * power <= number * (1 + 1e-9)))
