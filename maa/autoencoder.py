@@ -36,7 +36,7 @@ def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, fra
     return AutoencoderKL(
         in_channels=1, out_channels=1, down_block_types=down, up_block_types=up,
         block_out_channels=tuple(widths), layers_per_block=layers, latent_channels=channels,
-        sample_size=frames, scaling_factor=1.0)
+        norm_num_groups=training.norm_groups(widths), sample_size=frames, scaling_factor=1.0)
 
 
 def encode(vae, mels, generator=None):

@@ -40,16 +40,14 @@ def build_unet(*, widths=(320, 640), layers=2, heads=8, text_width=1024, channel
     widths:      channels of each level; every level attends to the text
     size:        (bands, columns) of the latents it is trained on; others work too
     """
-    if any(width % 32 for width in widths):
-        raise ValueError(
-            f"widths {tuple(widths)}, expected multiples of 32 (the group norms have 32 groups)")
     levels = len(widths)
     return UNet2DConditionModel(
         sample_size=tuple(size), in_channels=channels, out_channels=channels,
         down_block_types=("CrossAttnDownBlock2D",) * levels,
         up_block_types=("CrossAttnUpBlock2D",) * levels,
         block_out_channels=tuple(widths), layers_per_block=layers, norm_eps=1e-5,
-        cross_attention_dim=text_width, attention_head_dim=heads)
+        norm_num_groups=training.norm_groups(widths), cross_attention_dim=text_width,
+        attention_head_dim=heads)
 
 
 def noise_schedule():

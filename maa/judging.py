@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from maa import classifier, mel, metrics, training
+from maa import classifier, mel, metrics, training, vocoder
 
 LADDER = (1, 2, 5)  # times a power of ten: "at least 20 times" is the same at every run
 
@@ -35,7 +35,7 @@ def noisy(waves, decibels, seed=0):
 @torch.inference_mode()
 def vocoded(voice, mels, batch=16):
     """Mels of the waves that a vocoder makes of mels: (clips, 1, 80, frames) both."""
-    place = next(iter(voice.parameters()), torch.zeros(1)).device
+    place = vocoder.where(voice)
     return torch.cat([mel.log_mel(voice(part.to(place)).float()).cpu() for part in mels.split(batch)])
 
 

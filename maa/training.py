@@ -57,6 +57,18 @@ def seeded(seed):
         yield
 
 
+def norm_groups(widths):
+    """Groups of a network's group norms: 32 as in the paper, fewer where that would leave less than
+    four channels to a group (one channel to a group forgets how loud it is).
+
+    Raises ValueError unless all widths are multiples of 4.
+    """
+    common = math.gcd(*widths)
+    if common % 4:
+        raise ValueError(f"widths {tuple(widths)}, expected multiples of 4 (see the group norms)")
+    return min(32, common // 4)
+
+
 def device():
     """The accelerator if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

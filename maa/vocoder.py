@@ -11,6 +11,8 @@ Notebook: 21_vocoder.
 
 from pathlib import Path
 
+import itertools
+
 import torch
 import torchaudio
 from diffusers import ConfigMixin, ModelMixin
@@ -217,10 +219,15 @@ def spectra_distance(made, real, sizes=(256, 512, 2048)):
     return total / len(sizes)
 
 
+def where(vocoder):
+    """Device of a vocoder, also of one without parameters."""
+    return next(itertools.chain(vocoder.parameters(), vocoder.buffers())).device
+
+
 @torch.no_grad()
 def distance(vocoder, waves, batch=16):
     """Mean L1 distance in log10 between mels and the mels of what the vocoder makes of them."""
-    place, total = next(iter(vocoder.parameters()), torch.zeros(1)).device, 0.0
+    place, total = where(vocoder), 0.0
     for part in waves.split(batch):
         wanted = mel.log_mel(part.to(place))
         got = mel.log_mel(vocoder(wanted).float())

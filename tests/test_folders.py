@@ -9,7 +9,7 @@ def saved(tmp_path):
     """A folder as diffusers leaves it, with one part."""
     place = tmp_path / "saved"
     files.write_json(place / "model_index.json", {"unet": ["diffusers", "UNet"]})
-    files.write_json(place / "unet/config.json", {"_name_or_path": "/home/ada/x", "width": 3})
+    files.write_json(place / "unet/config.json", {"_name_or_path": "/somewhere/else/x", "width": 3})
     files.atomic_write(place / "unet/weights.safetensors", b"numbers")
     folders.seal(place, ["unet"])
     return place
