@@ -28,8 +28,8 @@ def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, fra
     """
     if len(widths) != 4 or not 0 <= attention <= 4:
         raise ValueError(
-            f"widths {widths} with attention on {attention} levels, expected four widths and 0 to 4: "
-            f"only four levels take 80 × 624 to 10 × 78")
+            f"widths {widths} with attention on {attention} levels, expected four widths and "
+            f"0 to 4: only four levels take 80 × 624 to 10 × 78")
     plain = 4 - attention
     down = [PLAIN[0]] * plain + [ATTENTION[0]] * attention
     up = [ATTENTION[1]] * attention + [PLAIN[1]] * plain
@@ -58,8 +58,8 @@ def decode(vae, latent):
     """Mel of each scaled latent: (clips, channels, 10, columns) → (clips, 1, 80, 8 · columns)."""
     if latent.dim() != 4 or latent.shape[1] != vae.config.latent_channels:
         raise ValueError(
-            f"latent has shape {tuple(latent.shape)}, expected (clips, {vae.config.latent_channels},"
-            f" 10, columns); does it come from another autoencoder?")
+            f"latent has shape {tuple(latent.shape)}, expected (clips, "
+            f"{vae.config.latent_channels}, 10, columns); does it come from another autoencoder?")
     return vae.decode(latent / vae.config.scaling_factor).sample
 
 
@@ -120,7 +120,8 @@ def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), atte
     trained = training.train(
         folder, modules={"autoencoder": vae, "critic": critic}, batch=draw, steps=steps,
         turns=[training.Turn(("autoencoder",), rebuild_loss, learning_rate, (0.8, 0.99), 0.0),
-               training.Turn(("critic",), critic_loss, learning_rate, (0.8, 0.99), 0.0)],
+               training.Turn(("critic",), critic_loss, learning_rate, (0.8, 0.99), 0.0,
+                             begin=begin)],
         settings=settings, seed=seed, averaged=("autoencoder",), decay=decay, save_every=save_every,
         held_out=None if held_out is None else lambda nets: {
             "L1": distance(nets["autoencoder"], held_out)},
@@ -136,7 +137,7 @@ def moments(pool, count, frames, generator):
 
 
 def ear_distance(ear, rebuilt, target):
-    """How differently a classifier hears two mels: distance of its stages, unit length per point."""
+    """How differently a classifier hears two mels: distance of its stages, each point scaled to 1."""
     with torch.no_grad():
         wanted = ear.stages(target)
     total = 0
@@ -147,7 +148,7 @@ def ear_distance(ear, rebuilt, target):
 
 @torch.no_grad()
 def rebuild(vae, mels, batch=16):
-    """Mels after encoding and decoding, in batches, on the device of `vae`: (clips, 1, 80, frames)."""
+    """Mels after encoding and decoding, on the device of `vae`: (clips, 1, 80, frames)."""
     return torch.cat([decode(vae, encode(vae, part.to(vae.device))).float().cpu()
                       for part in mels.split(batch)])
 

@@ -59,6 +59,7 @@ def write(folder, pipe, table, scale):
         scale=scale, parts=parts, clips=len(table), recordings=table.source_id.nunique(),
         labels=", ".join(label.replace("_", " ") for label in sorted(set(table.label))),
         licence="cc0-1.0" if free else "cc-by-nc-3.0",
-        terms="CC0" if free else "for non-commercial use, with the attribution that the sets ask for",
-        licences="\n".join(f"| {kind or 'not stated'} | {count} |" for kind, count in kinds.items()),
+        terms="CC0" if free else "non-commercial, with the attribution that the sets ask for",
+        licences="\n".join(
+            f"| {kind or 'not stated'} | {count} |" for kind, count in kinds.items()),
         seconds=pipe.unet.config.sample_size[1] * 2048 / 16_000).encode())

@@ -1,7 +1,7 @@
 """Checkpoints of a training run: written whole or not at all, read only if every byte is right.
 
-Conventions: a checkpoint is one file, step-00001200-<hash>.pt, whose name carries the SHA-256 of its
-    content; the two newest are kept; `state` is a dictionary of numbers, lists and tensors.
+Conventions: a checkpoint is one file, step-00001200-<hash>.pt, whose name carries the SHA-256 of
+    its content; the two newest are kept; `state` is a dictionary of numbers, lists and tensors.
 Notebook: 22_diffusion.
 """
 
@@ -35,7 +35,7 @@ def newest(folder):
 
 
 def read(path, device="cpu"):
-    """State in a checkpoint, or None (with a warning) if its bytes are not those its name claims."""
+    """State in a checkpoint, or None (with a warning) if its bytes are not those of its name."""
     data = Path(path).read_bytes()
     if mark(data) != Path(path).stem.split("-")[-1]:
         warn("K-HASH", f"checkpoint {Path(path).name!r} is damaged and is passed over")

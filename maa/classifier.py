@@ -32,8 +32,10 @@ class Vgg(nn.Module):
         self.blocks = nn.ModuleList()
         for before, width in zip((1, *widths), widths):
             self.blocks.append(nn.Sequential(
-                nn.Conv2d(before, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
-                nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
+                nn.Conv2d(before, width, 3, padding=1, bias=False),
+                nn.BatchNorm2d(width), nn.ReLU(),
+                nn.Conv2d(width, width, 3, padding=1, bias=False),
+                nn.BatchNorm2d(width), nn.ReLU(),
             ))
         self.head = nn.Linear(widths[-1], classes)
 
@@ -127,7 +129,7 @@ def train(folder, waves, labels, *, network="resnet18", steps, batch=64, learnin
 
 
 def disturbed(mels, generator):
-    """The same sounds elsewhere in time, quieter or louder, with two bands and two moments hidden."""
+    """The same sounds, shifted in time, quieter or louder, two bands and two moments hidden."""
     clips, _, bands, frames = mels.shape
     place = mels.device
     shift = torch.randint(frames, (clips, 1, 1, 1), generator=generator, device=place)

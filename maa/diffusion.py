@@ -8,7 +8,8 @@ Notebook: 22_diffusion.
 """
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, UNet2DConditionModel
+from diffusers import (DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler,
+                       UNet2DConditionModel)
 from torch.nn import functional as F
 
 from maa import training
@@ -138,7 +139,8 @@ def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256)
         rows = torch.randint(len(latents), (batch,), generator=generator, device=place)
         words = text(generator, rows)
         dropped = torch.rand(batch, 1, 1, generator=generator, device=place) < drop_prompt
-        return noisy(latents[rows].float(), torch.where(dropped, empty_text, words), kept, generator)
+        words = torch.where(dropped, empty_text, words)
+        return noisy(latents[rows].float(), words, kept, generator)
 
     def loss(now, step):
         guess = unet(now["latent"], now["t"], encoder_hidden_states=now["text"]).sample

@@ -25,7 +25,8 @@ def conv(before, after, kernel, stride):
 class Windows(nn.Module):
     """Judges mels through windows of several lengths, a critic of its own for each.
 
-    windows:  lengths in frames; frames beyond the last whole window are not seen
+    windows:  lengths in frames; frames beyond the last whole window are not seen, and windows
+              longer than the mel are left out
     """
 
     def __init__(self, windows=(32, 64, 128), width=32):
@@ -37,7 +38,12 @@ class Windows(nn.Module):
             for _ in windows)
 
     def forward(self, mels):
-        found = [judge(critic, cut(mels, length)) for critic, length in zip(self.critics, self.windows)]
+        if mels.shape[-1] < min(self.windows):
+            raise ValueError(
+                f"mels have {mels.shape[-1]} frames, expected {min(self.windows)} or more: they are "
+                f"shorter than the shortest window")
+        found = [judge(critic, cut(mels, length))
+                 for critic, length in zip(self.critics, self.windows) if length <= mels.shape[-1]]
         return [scores for scores, _ in found], [layers for _, layers in found]
 
 
@@ -93,7 +99,7 @@ def fold(wave, period):
 
 
 def picture(wave, size):
-    """Real and imaginary spectrum, compressed so that quiet bins count: (clips, 2, frames, bins)."""
+    """Real and imaginary spectrum, compressed for the quiet bins: (clips, 2, frames, bins)."""
     window = torch.hann_window(size, device=wave.device)
     bins = torch.stft(wave.float(), size, size // 4, window=window, return_complex=True)
     x = torch.stack([bins.real, bins.imag], 1).transpose(2, 3)

@@ -20,17 +20,20 @@ def finite(features, name="features"):
     """The features as float64 (clips, width); MaaError S-NAN or ValueError if they are not fit."""
     array = np.asarray(features, np.float64)
     if array.ndim != 2 or len(array) < 2:
-        raise ValueError(f"{name} have shape {array.shape}, expected (clips, width) with 2 clips or more")
+        raise ValueError(
+            f"{name} have shape {array.shape}, expected (clips, width) with 2 clips or more")
     if not np.isfinite(array).all():
         row = int(np.argwhere(~np.isfinite(array))[0, 0])
-        raise MaaError("S-NAN", f"{name} of clip {row} are not finite; is that clip damaged or silent?")
+        raise MaaError(
+            "S-NAN", f"{name} of clip {row} are not finite; is that clip damaged or silent?")
     return array
 
 
 def mel_l1(mels, others):
     """Mean absolute difference of two sets of log10 mels, (clips, 1, 80, frames) each."""
     if mels.shape != others.shape:
-        raise ValueError(f"mels have shapes {tuple(mels.shape)} and {tuple(others.shape)}, expected equal")
+        raise ValueError(
+            f"mels have shapes {tuple(mels.shape)} and {tuple(others.shape)}, expected equal")
     return float((mels - others).abs().mean())
 
 
@@ -44,7 +47,8 @@ def frechet_distance(real, made):
     """
     a, b = finite(real, "real features"), finite(made, "generated features")
     if a.shape[1] != b.shape[1]:
-        raise ValueError(f"features are {a.shape[1]} and {b.shape[1]} wide, expected the same network")
+        raise ValueError(
+            f"features are {a.shape[1]} and {b.shape[1]} wide, expected the same network")
     return gaussian_distance(a.mean(0), np.cov(a, rowvar=False), b.mean(0), np.cov(b, rowvar=False))
 
 
@@ -81,7 +85,7 @@ def interval(hits, draws=2000, seed=0):
 
 
 def pooled(mels, moments=16):
-    """Small picture of each mel for comparing clips: (clips, 1, 80, frames) → (clips, 20 · moments)."""
+    """Small picture of each mel, to compare clips by: → (clips, 20 · moments)."""
     from torch.nn import functional as F
 
     return F.adaptive_avg_pool2d(mels, (20, moments)).flatten(1).numpy()

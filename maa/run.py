@@ -27,6 +27,7 @@ SETTINGS = {  # of the kernel, unless the user has set them otherwise
     "TRANSFORMERS_OFFLINE": "1",
     "OMP_WAIT_POLICY": "passive",  # threads that wait do not take the cores of others
     "PYTHONHASHSEED": "0",  # sets iterate in the same order every time
+    "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm: a bar of text is all we want
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # a debugger's remark in every kernel's output
 }
 DIE_WITH_PARENT = "__import__('maa.files').files.die_with_parent()"

@@ -70,8 +70,8 @@ def check_tokenizer(tokenizer, probes=("a dog barking", "heavy rain falling")):
     first, second = (tokenizer(probe)["input_ids"] for probe in probes)
     if first == second:
         raise ValueError(
-            f"the tokenizer gives {probes[0]!r} and {probes[1]!r} the same tokens {first}, expected "
-            f"different ones; are its vocabulary files missing?")
+            f"the tokenizer gives {probes[0]!r} and {probes[1]!r} the same tokens {first}, "
+            f"expected different ones; are its vocabulary files missing?")
 
 
 def tokenize(tokenizer, prompts):
@@ -126,7 +126,7 @@ def build_clap(vocabulary, *, width=192, text_layers=3, spec_size=160, audio_wid
 
 
 def hear(clap, mels):
-    """Unit vector of each sound in the space shared with text: (clips, 1, 80, frames) → (clips, width)."""
+    """Unit vector of each sound in the space shared with text: mels → (clips, width)."""
     size = clap.config.audio_config.spec_size
     moments = size * (size // mel.BANDS)
     pooled = F.adaptive_avg_pool2d(mels, (mel.BANDS, moments)).transpose(2, 3)

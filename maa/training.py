@@ -16,8 +16,6 @@ import contextlib
 import copy
 import dataclasses
 import math
-import signal
-import threading
 from pathlib import Path
 from typing import Callable
 
@@ -26,7 +24,7 @@ import torch
 from accelerate import Accelerator
 from tqdm.auto import tqdm
 
-from maa import checkpoints, files
+from maa import checkpoints, files, stopping
 from maa.errors import MaaError
 
 LOG_COLUMNS = ["step", "split", "name", "value"]
@@ -47,11 +45,12 @@ class Turn:
     betas: tuple = (0.9, 0.999)
     weight_decay: float = 0.01
     clip: float = 1.0  # largest gradient norm
+    begin: int = 0  # first step at which it is taken
 
 
 @contextlib.contextmanager
 def seeded(seed):
-    """Inside: torch's global generator starts at `seed` (for weight initialisation); restored after."""
+    """Inside: torch's global generator starts at `seed`, for weight initialisation."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
@@ -75,7 +74,7 @@ def device():
 
 
 def train(folder, *, modules, turns, batch, steps, settings, seed=0, averaged=(), decay=0.999,
-          warm_up=100, held_out=None, log_every=50, save_every=500, compiled=(), label="training"):
+          warm_up=0.05, held_out=None, log_every=50, save_every=500, compiled=(), label="training"):
     """Trained networks, after `steps` steps or after resuming what was left of them.
 
     folder:    where checkpoints and log.csv live; one run at a time
@@ -83,6 +82,7 @@ def train(folder, *, modules, turns, batch, steps, settings, seed=0, averaged=()
     turns:     list of Turn, taken in order at every step
     batch:     batch(generator) -> dict of tensors on the device
     settings:  {name: value} that make this run what it is; a resume with others is refused
+    warm_up:   share of the steps over which the learning rate rises to its peak
     averaged:  names of modules whose moving average (EMA, `decay`) is kept
     held_out:  held_out(modules) -> {name: value}, measured on the averaged weights at every save
     compiled:  modules or submodules to compile on CUDA
@@ -94,7 +94,7 @@ def train(folder, *, modules, turns, batch, steps, settings, seed=0, averaged=()
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with files.locked(folder), stop_signals() as stopped:
+    with files.locked(folder), stopping.signals() as stopped:
         run = Run(folder, modules, turns, settings, seed, averaged, decay, steps, warm_up)
         if run.device.type == "cuda":
             for module in compiled:
@@ -145,6 +145,8 @@ class Run:
         for module in self.modules.values():
             module.train()
         for turn, optimizer in zip(self.turns, self.optimizers):
+            if self.step < turn.begin:
+                continue
             for group in optimizer.param_groups:
                 group["lr"] = turn.learning_rate * self.rate()
             with self.only(turn.networks), self.accelerator.autocast():
@@ -163,7 +165,7 @@ class Run:
 
     def rate(self):
         """Share of the peak learning rate: linear warm-up, then half a cosine down to zero."""
-        return min(1, (self.step + 1) / self.warm_up) * (
+        return min(1, (self.step + 1) / max(1, self.warm_up * self.steps)) * (
             0.5 + 0.5 * math.cos(math.pi * self.step / self.steps))
 
     @contextlib.contextmanager
@@ -239,24 +241,3 @@ def follow(average, module, decay):
     torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1 - decay)
     for old, new in zip(average.buffers(), module.buffers()):
         old.copy_(new)
-
-
-@contextlib.contextmanager
-def stop_signals():
-    """List that receives SIGTERM or SIGINT instead of the process, so that a step can be finished."""
-    received = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-
-    def receive(number, _):
-        if received:  # the second signal does not wait
-            raise SystemExit(128 + number)
-        received.append(number)
-
-    before = {n: signal.signal(n, receive) for n in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -188,8 +188,6 @@ def train(folder, waves, *, network="istft", held_out=None, steps=10_000, batch=
         return total, shown
 
     def critic_loss(now, step):
-        if step < begin:
-            return sum(p.sum() for p in critic.parameters()) * 0.0, {}
         value = discriminators.critic_loss(critic(now["wave"])[0], critic(now["made"].detach())[0])
         return value, {"critic": value}
 
@@ -201,7 +199,8 @@ def train(folder, waves, *, network="istft", held_out=None, steps=10_000, batch=
     return training.train(
         folder, modules={"vocoder": vocoder, "critic": critic}, batch=draw, steps=steps,
         turns=[training.Turn(("vocoder",), voice_loss, learning_rate, (0.8, 0.99), 0.0),
-               training.Turn(("critic",), critic_loss, learning_rate, (0.8, 0.99), 0.0)],
+               training.Turn(("critic",), critic_loss, learning_rate, (0.8, 0.99), 0.0,
+                             begin=begin)],
         settings=settings, seed=seed, averaged=("vocoder",), save_every=save_every,
         held_out=None if held_out is None else lambda nets: {
             "mel L1": distance(nets["vocoder"], held_out)},

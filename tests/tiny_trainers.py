@@ -1,4 +1,4 @@
-"""Every train() of maa at its smallest, for tests that start, kill and resume it in other processes."""
+"""Every train() of maa at its smallest, for tests that start, kill and resume it."""
 
 import hashlib
 import sys
