@@ -130,7 +130,8 @@ def main(arguments=None):
     parser.add_argument("scale", help="row of params.yaml: mini, small or paper")
     parser.add_argument("notebook", nargs="*", help="such as autoencoder; all when none is named")
     wanted = parser.parse_args(arguments)
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # one line, ours, is enough
+    for name in ("papermill", "asyncio"):  # one line, ours, is enough
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
