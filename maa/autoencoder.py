@@ -142,7 +142,7 @@ def layout(place):
 
 
 def ear_distance(ear, rebuilt, target):
-    """How differently a classifier hears two mels: distance of its stages, each point scaled to 1."""
+    """How differently a classifier hears two mels: distance of its stages, points of length 1."""
     with torch.no_grad():
         wanted = ear.stages(target)
     total = 0

@@ -143,7 +143,7 @@ def drawing(figure, kind):
 
 
 def fewer_colours(memory):
-    """A PNG a quarter the size: 192 colours are enough for a spectrum, its scale and its letters."""
+    """A PNG a quarter the size: 192 colours are enough for a spectrum, its scale and letters."""
     small, picture = io.BytesIO(), Image.open(memory).convert("RGB")
     picture.quantize(192, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
         small, "png", optimize=True)

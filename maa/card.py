@@ -1,4 +1,4 @@
-"""The model card that lies beside a saved pipeline: what it was trained on, what it can and can't do.
+"""The model card that lies beside a saved pipeline: its data, what it can and can't do.
 
 Conventions: README.md with a YAML head, as model hubs read it; numbers are not in it, they are in
     results/<scale>/scores and carry their evaluator, n and seed there.
@@ -16,8 +16,8 @@ library_name: diffusers
 ---
 # Make-An-Audio, scale {scale}
 
-Text to sound, 16 kHz mono, trained from scratch by the notebooks of this repository. It is no release
-of the paper's authors and holds none of their weights.
+Text to sound, 16 kHz mono, trained from scratch by the notebooks of this repository. It is no
+release of the paper's authors and holds none of their weights.
 
 | part | parameters |
 |---|---|
@@ -32,12 +32,13 @@ of the paper's authors and holds none of their weights.
 |---|---|
 {licences}
 
-**Can do.** The sounds above, one at a time or one after another ("a dog barking, then rain falling"),
-{seconds:.1f} s long by training; other lengths work less well the further they are from it.
+**Can do.** The sounds above, one at a time or one after another ("a dog barking, then rain
+falling"), {seconds:.1f} s long by training; other lengths work less well the further they are
+from it.
 
-**Can't do.** Speech, voices, music to order, sounds it never heard, counting ("three barks"), fine
-control. An unknown word is read in pieces and means little. Scores with their evaluator, n and seed:
-`results/{scale}/scores/scores.csv`.
+**Can't do.** Speech, voices, music to order, sounds it never heard, counting ("three barks"),
+fine control. An unknown word is read in pieces and means little. Scores with their evaluator, n
+and seed: `results/{scale}/scores/scores.csv`.
 
 **Use it well.** Say that its sounds are synthetic. Do not imitate a person without consent.
 """

@@ -28,8 +28,8 @@ def flow(density, values, steps, paths, title):
     figure = canvas.Canvas(3.0, "png")
     axes = figure.subplots()
     extent = (steps[0], steps[-1], values[0], values[-1])
-    shown = axes.imshow(density.T ** 0.5, origin="lower", aspect="auto", extent=extent, cmap="Greys",
-                        vmax=1.4 * density.max() ** 0.5)
+    shown = axes.imshow(density.T ** 0.5, origin="lower", aspect="auto", extent=extent,
+                        cmap="Greys", vmax=1.4 * density.max() ** 0.5)
     axes.plot(steps, paths, color=canvas.BLUE, linewidth=0.7, alpha=0.8)
     axes.set(title=title, xlabel="step t (the sampler walks to the right)", ylabel="value x",
              ylim=(values[0], values[-1]))

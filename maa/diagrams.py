@@ -52,8 +52,9 @@ def chain(coloured):
 def tile(axes, name, x, shape, coloured):
     """A thing that travels: a small picture of it, its name above and its shape below."""
     edge = canvas.ORANGE if coloured else "#888888"
-    axes.add_patch(FancyBboxPatch((x - 0.45, -0.4), 0.9, 0.8, "round,pad=0,rounding_size=0.06",
-                                  facecolor="white", edgecolor=edge, linewidth=2.5 if coloured else 1))
+    axes.add_patch(FancyBboxPatch(
+        (x - 0.45, -0.4), 0.9, 0.8, "round,pad=0,rounding_size=0.06",
+        facecolor="white", edgecolor=edge, linewidth=2.5 if coloured else 1))
     axes.text(x, 0.62, name, ha="center", va="center", fontsize=13, fontweight="bold")
     axes.text(x, -0.64, shape, ha="center", va="center", fontsize=11)
     if name in PICTURES:
@@ -74,8 +75,8 @@ def step(axes, x, y, words, coloured):
 
 def draw_wave(axes, x):
     time = np.linspace(-0.4, 0.4, 121)
-    axes.plot(x + time, 0.3 * np.exp(-(6 * time) ** 2) * np.sin(90 * time) + 0.02 * np.sin(300 * time),
-              color=canvas.BLUE, linewidth=1)
+    burst = 0.3 * np.exp(-(6 * time) ** 2) * np.sin(90 * time) + 0.02 * np.sin(300 * time)
+    axes.plot(x + time, burst, color=canvas.BLUE, linewidth=1)
 
 
 def draw_cells(rows, columns, cmap, values):

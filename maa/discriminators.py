@@ -40,8 +40,8 @@ class Windows(nn.Module):
     def forward(self, mels):
         if mels.shape[-1] < min(self.windows):
             raise ValueError(
-                f"mels have {mels.shape[-1]} frames, expected {min(self.windows)} or more: they are "
-                f"shorter than the shortest window")
+                f"mels have {mels.shape[-1]} frames, expected {min(self.windows)} or more: they "
+                f"are shorter than the shortest window")
         found = [judge(critic, cut(mels, length))
                  for critic, length in zip(self.critics, self.windows) if length <= mels.shape[-1]]
         return [scores for scores, _ in found], [layers for _, layers in found]

@@ -21,7 +21,8 @@ LADDER = (1, 2, 5)  # times a power of ten: "at least 20 times" is the same at e
 def mels_of(waves, frames, batch=32):
     """Log-mels of many waves, cut to `frames`: (clips, samples) → (clips, 1, 80, frames)."""
     place = training.device()
-    return torch.cat([mel.log_mel(part.to(place))[..., :frames].cpu() for part in waves.split(batch)])
+    return torch.cat(
+        [mel.log_mel(part.to(place))[..., :frames].cpu() for part in waves.split(batch)])
 
 
 def noisy(waves, decibels, seed=0):
@@ -36,7 +37,8 @@ def noisy(waves, decibels, seed=0):
 def vocoded(voice, mels, batch=16):
     """Mels of the waves that a vocoder makes of mels: (clips, 1, 80, frames) both."""
     place = vocoder.where(voice)
-    return torch.cat([mel.log_mel(voice(part.to(place)).float()).cpu() for part in mels.split(batch)])
+    return torch.cat(
+        [mel.log_mel(voice(part.to(place)).float()).cpu() for part in mels.split(batch)])
 
 
 def hits(judge, mels, labels):
@@ -77,7 +79,7 @@ def fid(real, made, count, seed=0):
 def speed(voice, mels, threads=2):
     """Seconds of sound a vocoder makes in one second on CPU threads, rounded down to 1, 2, 5, 10, …
 
-    mels:     (clips, 1, 80, frames), made one after another; the first is made once more, unmeasured
+    mels:     (clips, 1, 80, frames), made one after another; the first twice, once unmeasured
     """
     before, voice = torch.get_num_threads(), voice.cpu()
     torch.set_num_threads(threads)

@@ -1,8 +1,9 @@
-"""From a wave to the log-mel spectrogram the paper's networks see, and the length arithmetic between the two.
+"""From a wave to the log-mel spectrogram the paper's networks see, and the arithmetic of lengths.
 
-Conventions: waves are float tensors (clips, samples) at 16 kHz in -1 … 1; mels are (clips, 1, 80, frames),
-    log10 of the magnitude, -5 for silence, about 1 for a loud tone; one frame is 256 samples (16 ms).
-Source: Section 5.1. Differs: the paper scales mels to 0 … 1, its release keeps log10; we follow the release.
+Conventions: waves are float tensors (clips, samples) at 16 kHz in -1 … 1; mels are (clips, 1, 80,
+    frames), log10 of the magnitude, -5 for silence, about 1 for a loud tone; one frame is 256
+    samples (16 ms).
+Source: Section 5.1. Differs: the paper scales mels to 0 … 1, its release keeps log10, as we do.
 Notebook: 01_sound_to_mel.
 """
 

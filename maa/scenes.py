@@ -1,6 +1,6 @@
 """Scenes: short clips joined to a fixed length, and the words for what is heard in them.
 
-Conventions: clips are float32 arrays (samples,) at 16 kHz; a scene is (samples,) of one fixed length;
+Conventions: clips are float32 arrays (samples,) at 16 kHz; a scene is (samples,), of one length;
     a table has the columns of clips.csv, row i belonging to clip i.
     One event: clips of one label, the words are one phrase of that label.
     Two events: one after the other, the words say which comes first.

@@ -32,15 +32,17 @@ def row(scale, what, metric, evaluator, value, n, seed, interval=None):
     found = dict(zip(WORDS, (scale, what, metric, evaluator)))
     for name, word in found.items():
         if not isinstance(word, str) or not word.strip():
-            raise ValueError(f"{name} is {word!r}, expected words; a number without them says nothing")
+            raise ValueError(
+                f"{name} is {word!r}, expected words; a number without them says nothing")
     if isinstance(n, bool) or n != int(n) or n < 1:
         raise ValueError(f"n is {n!r} for {what!r}, expected the number of clips, 1 or more")
     low, high = interval or (math.nan, math.nan)
     numbers = {"value": value} | ({"low": low, "high": high} if interval else {})
     for name, number in numbers.items():
         if not math.isfinite(number):
-            raise MaaError("S-NAN", f"{name} of {metric} for {what!r} is {number}, expected a finite "
-                                    f"number; is a clip damaged, or a class without clips?")
+            raise MaaError("S-NAN", (
+                f"{name} of {metric} for {what!r} is {number}, expected a finite number; is a clip "
+                f"damaged, or a class without clips?"))
     if interval and not low <= value <= high:
         raise ValueError(f"{metric} for {what!r} is {value}, outside its interval {low} … {high}")
     return found | {"value": float(value), "low": float(low), "high": float(high),

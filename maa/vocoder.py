@@ -9,9 +9,8 @@ Source: Section 5.2. Differs: the paper's runs use HiFi-GAN, its release BigVGAN
 Notebook: 21_vocoder.
 """
 
-from pathlib import Path
-
 import itertools
+from pathlib import Path
 
 import torch
 import torchaudio
@@ -21,7 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
-from maa import classifier, discriminators, mel, scenes, training
+from maa import classifier, discriminators, files, mel, scenes, training
 
 
 class ConvNext(nn.Module):

@@ -143,7 +143,8 @@ def test_saved_figure_is_its_content(tmp_path):
 @pytest.mark.parametrize("call, words", [
     (lambda: figures.listen(np.zeros((2, 16_000))), "expected .1024 samples or more"),
     (lambda: figures.listen(np.zeros(10)), "expected .1024 samples or more"),
-    (lambda: figures.mels({"a": torch.zeros(64, 16)}), r"shape \(64, 16\), expected \(80, frames\)"),
+    (lambda: figures.mels({"a": torch.zeros(64, 16)}),
+     r"shape \(64, 16\), expected \(80, frames\)"),
     (lambda: figures.mels({"a": torch.zeros(3, 1, 80, 16)}), "is it a batch"),
     (lambda: figures.latents(torch.zeros(10, 3)), "expected .channels, 10, columns"),
     (lambda: figures.curves(log(), ["L2"]), "log has no .'L2'., expected some of"),
