@@ -156,7 +156,7 @@ def correct(wave, wanted):
 
 
 def train(folder, waves, *, network="istft", held_out=None, steps=10_000, batch=32, frames=64,
-          learning_rate=0.0005, critic_from=0.3, adversarial=0.05, matching=0.5, options=None,
+          learning_rate=0.0005, critic_from=0.3, adversarial=0.02, matching=0.05, options=None,
           seed=0, save_every=1000, fingerprint=""):
     """Vocoder trained on random moments of scenes: L1 distance of mels, several spectra, critics.
 
