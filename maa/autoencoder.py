@@ -1,10 +1,11 @@
 """The spectrogram autoencoder: mel ↔ latent, 16 numbers to one.
 
 Conventions: mels (clips, 1, 80, frames) log10, frames a multiple of 8; latents
-    (clips, channels, 10, frames / 8), standard deviation near 1 after scaling; the scale travels
-    with the weights as `config.scaling_factor`.
+    (clips, channels, 10, frames / 8), each channel with mean 0 and standard deviation 1; what that
+    takes travels with the weights as config.latents_mean and config.latents_std.
 Source: Section 3.4 (reconstruction + GAN + KL, multi-window discriminator).
-    Differs: besides the L1 distance of mels, the distance of what a small sound classifier hears in
+    Differs: latents are centred channel by channel, the release divides by one number; besides the
+    L1 distance of mels, the distance of what a small sound classifier hears in
     them is minimised; L1 alone blurs textures until their source is no longer recognised.
 Notebook: 20_autoencoder.
 """
@@ -40,7 +41,7 @@ def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, fra
 
 
 def encode(vae, mels, generator=None):
-    """Scaled latent of each mel: the mean, or a sample where a generator is given.
+    """Standardised latent of each mel: its mean, or a sample where a generator is given.
 
     mels:     (clips, 1, 80, frames), frames a multiple of 8
     returns   (clips, channels, 10, frames / 8)
@@ -51,23 +52,42 @@ def encode(vae, mels, generator=None):
             f"{mel.COLUMN}); was it made by maa.mel.log_mel and cut to mel.trained_frames?")
     posterior = vae.encode(mels).latent_dist
     latent = posterior.mode() if generator is None else posterior.sample(generator)
-    return latent * vae.config.scaling_factor
+    mean, std = statistics(vae, latent)
+    return (latent - mean) / std
 
 
 def decode(vae, latent):
-    """Mel of each scaled latent: (clips, channels, 10, columns) → (clips, 1, 80, 8 · columns)."""
+    """Mel of each standardised latent.
+
+    latent:   (clips, channels, 10, columns)
+    returns   (clips, 1, 80, 8 · columns)
+    """
     if latent.dim() != 4 or latent.shape[1] != vae.config.latent_channels:
         raise ValueError(
             f"latent has shape {tuple(latent.shape)}, expected (clips, "
             f"{vae.config.latent_channels}, 10, columns); does it come from another autoencoder?")
-    return vae.decode(latent / vae.config.scaling_factor).sample
+    mean, std = statistics(vae, latent)
+    return vae.decode(latent * std + mean).sample
+
+
+def statistics(vae, like):
+    """Mean and standard deviation of the raw latents, (1, channels, 1, 1) each.
+
+    Without latents_mean and latents_std in its config (an imported autoencoder, or one that is not
+    trained yet) 0 and 1 / scaling_factor, as diffusers has it.
+    """
+    mean = vae.config.latents_mean or [0.0] * vae.config.latent_channels
+    std = vae.config.latents_std or [1.0] * vae.config.latent_channels
+    mean, std = (torch.tensor(x, dtype=like.dtype, device=like.device).view(1, -1, 1, 1)
+                 for x in (mean, std))
+    return mean, std / vae.config.scaling_factor
 
 
 def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), attention=0, layers=2,
           channels=4, steps=10_000, batch=32, frames=312, learning_rate=0.0003, critic_from=0.2,
           perceptual=1.0, adversarial=0.02, matching=0.2, kl=0.0001,
           critic_windows=(32, 64, 128), seed=0, decay=0.999, save_every=1000, fingerprint=""):
-    """Autoencoder trained on random moments of scenes; its scale factor set from the latents.
+    """Autoencoder trained on random moments of scenes; then its latents are measured.
 
     folder:       checkpoints and log.csv
     waves:        (scenes, samples) tensor, 16 kHz
@@ -126,7 +146,8 @@ def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), atte
         held_out=None if held_out is None else lambda nets: {
             "L1": distance(nets["autoencoder"], held_out)},
         label="autoencoder")["autoencoder"]
-    trained.register_to_config(scaling_factor=latent_scale(trained, pool, frames, seed))
+    mean, std = measured(trained, pool, frames, seed)
+    trained.register_to_config(latents_mean=mean, latents_std=std)
     return trained
 
 
@@ -164,9 +185,9 @@ def distance(vae, mels):
 
 
 @torch.no_grad()
-def latent_scale(vae, pool, frames, seed, count=64):
-    """1 / standard deviation of the latents of random moments, as latent diffusion takes it."""
+def measured(vae, pool, frames, seed, count=256):
+    """Mean and standard deviation of each latent channel over random moments: two lists."""
     generator = torch.Generator(pool.device).manual_seed(seed)
     mels = moments(pool, count, frames, generator)
     latents = torch.cat([vae.encode(part).latent_dist.mode() for part in mels.split(16)])
-    return 1 / latents.std().item()
+    return latents.mean((0, 2, 3)).tolist(), latents.std((0, 2, 3)).tolist()

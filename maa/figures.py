@@ -110,7 +110,7 @@ def mels(named, title=None, columns=3):
 def latents(latent, title=None):
     """The channels of one latent side by side; one square is 8 bands × 8 frames.
 
-    latent:   (channels, 10, columns) or (1, channels, 10, columns), scaled
+    latent:   (channels, 10, columns) or (1, channels, 10, columns), standardised
     """
     array = torch.as_tensor(latent).detach().float().cpu().numpy()
     array = array[0] if array.ndim == 4 and len(array) == 1 else array

@@ -5,8 +5,9 @@ adversarial training are the same loop. What is written to `folder`:
     step-00001200-<hash>.pt   everything needed to go on; the two newest are kept
     log.csv                   step, split, name, value: mean losses since the last row
 
-Conventions: all randomness of a run comes from one generator, passed to `batch`; a run that is
-    killed and started again ends in the same bits (on a CPU) as one that was not.
+Conventions: batches come from one generator, passed to `batch`, dropout from torch's own, seeded
+    anew at each step; a run that is killed and started again ends in the same bits (on a CPU) as
+    one that was not.
     bfloat16 on CUDA, float32 elsewhere; averaged weights (EMA) always float32.
 Source: Section 5.2 and Appendix E.2. Differs: weights are averaged and the rate falls to zero.
 Notebook: 22_diffusion.
@@ -16,6 +17,7 @@ import contextlib
 import copy
 import dataclasses
 import math
+import warnings
 from pathlib import Path
 from typing import Callable
 
@@ -94,9 +96,10 @@ def train(folder, *, modules, turns, batch, steps, settings, seed=0, averaged=()
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with files.locked(folder), stopping.signals() as stopped:
+    with files.locked(folder), stopping.signals() as stopped, torch.random.fork_rng():
         run = Run(folder, modules, turns, settings, seed, averaged, decay, steps, warm_up)
         if run.device.type == "cuda":
+            warnings.filterwarnings("ignore", message="Dynamo detected a call to a `functools.lru")
             for module in compiled:
                 module.compile(dynamic=False)
         run.resume()
@@ -122,7 +125,7 @@ class Run:
             mixed_precision="bf16" if torch.cuda.is_available() else "no")
         self.device = self.accelerator.device
         self.folder, self.turns, self.settings = folder, turns, settings
-        self.steps, self.warm_up, self.step = steps, warm_up, 0
+        self.steps, self.warm_up, self.seed, self.step = steps, warm_up, seed, 0
         self.modules = {name: module.to(self.device) for name, module in modules.items()}
         self.averages = {
             name: copy.deepcopy(modules[name]).requires_grad_(False) for name in averaged
@@ -141,6 +144,7 @@ class Run:
 
     def advance(self, batch):
         """One step: each turn's loss, gradient and update, then the averages."""
+        torch.manual_seed(self.seed * self.steps + self.step)  # for dropout
         now = batch(self.generator)
         for module in self.modules.values():
             module.train()
