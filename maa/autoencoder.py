@@ -14,19 +14,26 @@ import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional as F
 
-from maa import discriminators, mel, scenes, training
+from maa import coarse, discriminators, mel, scenes, training
 
 PLAIN = ("DownEncoderBlock2D", "UpDecoderBlock2D")
 ATTENTION = ("AttnDownEncoderBlock2D", "AttnUpDecoderBlock2D")
 
 
-def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, frames=624):
+STARTS = ("random", "coarse")
+
+
+def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, frames=624,
+          start="random"):
     """Untrained autoencoder; the defaults are the paper's, 68,984,037 parameters.
 
     widths:     channels of the four levels, mel resolution first
     attention:  how many of the coarsest levels attend to themselves
     channels:   latent channels
+    start:      weights: "random" as in the paper, or "coarse" for very short trainings: maa.coarse
     """
+    if start not in STARTS:
+        raise ValueError(f"start is {start!r}, expected one of {STARTS}")
     if len(widths) != 4 or not 0 <= attention <= 4:
         raise ValueError(
             f"widths {widths} with attention on {attention} levels, expected four widths and "
@@ -34,10 +41,13 @@ def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, fra
     plain = 4 - attention
     down = [PLAIN[0]] * plain + [ATTENTION[0]] * attention
     up = [ATTENTION[1]] * attention + [PLAIN[1]] * plain
-    return AutoencoderKL(
+    vae = AutoencoderKL(
         in_channels=1, out_channels=1, down_block_types=down, up_block_types=up,
         block_out_channels=tuple(widths), layers_per_block=layers, latent_channels=channels,
         norm_num_groups=training.norm_groups(widths), sample_size=frames, scaling_factor=1.0)
+    if start == "coarse":
+        coarse.set_weights(vae)
+    return vae
 
 
 def encode(vae, mels, generator=None):
@@ -84,8 +94,8 @@ def statistics(vae, like):
 
 
 def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), attention=0, layers=2,
-          channels=4, steps=10_000, batch=32, frames=312, learning_rate=0.0003, critic_from=0.2,
-          perceptual=1.0, adversarial=0.02, matching=0.2, kl=0.0001,
+          channels=4, start="random", steps=10_000, batch=32, frames=312, learning_rate=0.0003,
+          critic_from=0.2, perceptual=1.0, adversarial=0.02, matching=0.2, kl=0.0001,
           critic_windows=(32, 64, 128), seed=0, decay=0.999, save_every=1000, fingerprint=""):
     """Autoencoder trained on random moments of scenes; then its latents are measured.
 
@@ -101,7 +111,8 @@ def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), atte
     Source: Section 3.4.  Notebook: 20_autoencoder.
     """
     with training.seeded(seed):
-        vae = build(widths=widths, attention=attention, layers=layers, channels=channels)
+        vae = build(widths=widths, attention=attention, layers=layers, channels=channels,
+                    start=start)
         critic = discriminators.Windows(critic_windows)
     place = training.device()
     vae, critic = (module.to(memory_format=layout(place)) for module in (vae, critic))
@@ -133,7 +144,7 @@ def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), atte
 
     settings = {
         "widths": list(widths), "attention": attention, "layers": layers, "channels": channels,
-        "steps": steps, "batch": batch, "frames": frames, "learning_rate": learning_rate,
+        "start": start, "steps": steps, "batch": batch, "frames": frames, "learning_rate": learning_rate,
         "critic_from": critic_from, "perceptual": perceptual, "adversarial": adversarial,
         "matching": matching, "kl": kl, "critic_windows": list(critic_windows), "seed": seed,
         "decay": decay, "scenes": len(waves), "data": fingerprint}
