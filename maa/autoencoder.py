@@ -144,8 +144,8 @@ def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), atte
 
     settings = {
         "widths": list(widths), "attention": attention, "layers": layers, "channels": channels,
-        "start": start, "steps": steps, "batch": batch, "frames": frames, "learning_rate": learning_rate,
-        "critic_from": critic_from, "perceptual": perceptual, "adversarial": adversarial,
+        "start": start, "steps": steps, "batch": batch, "frames": frames,
+        "learning_rate": learning_rate, "critic_from": critic_from, "perceptual": perceptual, "adversarial": adversarial,
         "matching": matching, "kl": kl, "critic_windows": list(critic_windows), "seed": seed,
         "decay": decay, "scenes": len(waves), "data": fingerprint}
     trained = training.train(

@@ -54,7 +54,7 @@ def write(folder, pipe, table, scale):
     parts = "\n".join(
         f"| {name} ({type(part).__name__}) | {sum(p.numel() for p in part.parameters()):,} |"
         for name, part in pipe.components.items() if hasattr(part, "parameters"))
-    kinds = table.licence.value_counts().sort_index()
+    kinds = table.licence.fillna("unknown").value_counts().sort_index()
     free = all(kind.startswith("CC0") for kind in kinds.index)
     files.atomic_write(Path(folder) / "README.md", TEXT.format(
         scale=scale, parts=parts, clips=len(table), recordings=table.source_id.nunique(),

@@ -48,7 +48,9 @@ def spread(named, title, xlabel, mark=None):
     axes = figure.subplots()
     palette = canvas.colours(list(named))
     for name, distances in named.items():
-        ordered = np.sort(np.asarray(distances))
+        ordered = np.sort(np.asarray(distances, float))
+        if not len(ordered) or not np.isfinite(ordered).all():
+            raise ValueError(f"distances of {name!r} are none or not finite, expected one a clip")
         share = 100 * np.arange(1, len(ordered) + 1) / len(ordered)
         axes.step(ordered, share, where="post", color=palette[name], label=name)
     for words, distance in (mark or {}).items():

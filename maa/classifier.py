@@ -92,9 +92,11 @@ def train(folder, waves, labels, *, network="resnet18", steps, batch=64, learnin
     mixup:    share of batches whose scenes are added in pairs, labels in proportion
     returns   the trained network, in eval mode; `.names` are the labels it knows
 
-    Raises ValueError for unknown `network`; MaaError as training.train.
+    Raises ValueError for unknown `network` or a label too few; MaaError as training.train.
     Source: Section 5.3.  Notebook: 40_scores.
     """
+    if len(waves) != len(labels):
+        raise ValueError(f"{len(waves)} scenes for {len(labels)} labels, expected as many")
     names = sorted(set(labels))
     with training.seeded(seed):
         model = build(network, names)

@@ -126,7 +126,9 @@ def parse_table(content, name, columns=(), dtype=None):
             "C-ENCODING", f"{name!r} has byte {fault.start} outside UTF-8; save it as UTF-8 text"
         ) from fault
     _check_rows(text, name, columns)
-    frame = pandas.read_csv(io.StringIO(text), dtype=dtype, keep_default_na=False, index_col=False)
+    frame = pandas.read_csv(
+        io.StringIO(text), dtype=dtype, keep_default_na=False, index_col=False,
+        float_precision="round_trip")
     return frame if dtype else frame.apply(_as_numbers)
 
 

@@ -51,7 +51,9 @@ def hits(judge, mels, labels):
 
 def confusion(judge, mels, labels):
     """Share of the clips of each label (rows) that the judge gives each name (columns)."""
-    guesses = np.array(judge.names)[classifier.apply(judge, mels).argmax(1).numpy()]
+    scores = classifier.apply(judge, mels)
+    metrics.accuracy(scores, judge.names, labels)  # refuses labels that the judge does not know
+    guesses = np.array(judge.names)[scores.argmax(1).numpy()]
     table = pd.crosstab(pd.Series(labels, name="label"), pd.Series(guesses, name="heard as"),
                         normalize="index")
     return table.reindex(columns=judge.names, fill_value=0.0)

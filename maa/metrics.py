@@ -10,6 +10,8 @@ Metrics: `mel_l1`, `frechet_distance` (FID), `accuracy`, `nearest`.
 Source: Section 5.3.  Notebook: 40_scores.
 """
 
+import math
+
 import numpy as np
 from scipy import linalg
 
@@ -34,7 +36,10 @@ def mel_l1(mels, others):
     if mels.shape != others.shape:
         raise ValueError(
             f"mels have shapes {tuple(mels.shape)} and {tuple(others.shape)}, expected equal")
-    return float((mels - others).abs().mean())
+    distance = float((mels - others).abs().mean())
+    if not math.isfinite(distance):
+        raise MaaError("S-NAN", "mels are not finite; is a clip damaged?")
+    return distance
 
 
 def frechet_distance(real, made):
@@ -58,7 +63,8 @@ def gaussian_distance(mean, covariance, other_mean, other_covariance):
     root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
     inner = linalg.eigvalsh(root @ np.atleast_2d(other_covariance) @ root)
     traces = np.trace(np.atleast_2d(covariance)) + np.trace(np.atleast_2d(other_covariance))
-    return float(np.sum((mean - other_mean) ** 2) + traces - 2 * np.sqrt(inner.clip(0)).sum())
+    distance = np.sum((mean - other_mean) ** 2) + traces - 2 * np.sqrt(inner.clip(0)).sum()
+    return max(0.0, float(distance))  # rounding may leave -1e-4 for equal sets
 
 
 def accuracy(scores, names, labels):
@@ -73,6 +79,8 @@ def accuracy(scores, names, labels):
     unknown = sorted(set(labels) - set(names))
     if unknown:
         raise ValueError(f"labels {unknown} are not among the classifier's {list(names)}")
+    if not np.isfinite(np.asarray(scores)).all():
+        raise MaaError("S-NAN", "scores are not finite; is a clip damaged?")
     guesses = np.asarray(scores).argmax(1)
     return float(np.mean([names[guess] == label for guess, label in zip(guesses, labels)]))
 
@@ -80,6 +88,8 @@ def accuracy(scores, names, labels):
 def interval(hits, draws=2000, seed=0):
     """95 % bootstrap interval of the mean of `hits` (clips,): (low, high)."""
     hits, generator = np.asarray(hits, np.float64), np.random.default_rng(seed)
+    if not len(hits):
+        raise ValueError("there are no hits, expected one a clip")
     means = hits[generator.integers(len(hits), size=(draws, len(hits)))].mean(1)
     return tuple(float(q) for q in np.quantile(means, [0.025, 0.975]))
 
