@@ -72,10 +72,11 @@ def decode(vae, latent):
     latent:   (clips, channels, 10, columns)
     returns   (clips, 1, 80, 8 · columns)
     """
-    if latent.dim() != 4 or latent.shape[1] != vae.config.latent_channels:
+    fits = (vae.config.latent_channels, mel.BANDS // mel.COLUMN)
+    if latent.dim() != 4 or latent.shape[1:3] != fits:
         raise ValueError(
-            f"latent has shape {tuple(latent.shape)}, expected (clips, "
-            f"{vae.config.latent_channels}, 10, columns); does it come from another autoencoder?")
+            f"latent has shape {tuple(latent.shape)}, expected (clips, {fits[0]}, {fits[1]}, "
+            f"columns); does it come from another autoencoder?")
     mean, std = statistics(vae, latent)
     return vae.decode(latent * std + mean).sample
 
@@ -145,9 +146,10 @@ def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), atte
     settings = {
         "widths": list(widths), "attention": attention, "layers": layers, "channels": channels,
         "start": start, "steps": steps, "batch": batch, "frames": frames,
-        "learning_rate": learning_rate, "critic_from": critic_from, "perceptual": perceptual, "adversarial": adversarial,
-        "matching": matching, "kl": kl, "critic_windows": list(critic_windows), "seed": seed,
-        "decay": decay, "scenes": len(waves), "data": fingerprint}
+        "learning_rate": learning_rate, "critic_from": critic_from, "perceptual": perceptual,
+        "adversarial": adversarial, "matching": matching, "kl": kl,
+        "critic_windows": list(critic_windows), "seed": seed, "decay": decay,
+        "scenes": len(waves), "data": fingerprint}
     trained = training.train(
         folder, modules={"autoencoder": vae, "critic": critic}, batch=draw, steps=steps,
         turns=[training.Turn(("autoencoder",), rebuild_loss, learning_rate, (0.8, 0.99), 0.0),

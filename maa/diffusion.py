@@ -152,7 +152,8 @@ def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256)
 
     settings = {"widths": list(widths), "layers": layers, "heads": heads, "dropout": dropout,
                 "steps": steps, "batch": batch, "learning_rate": learning_rate,
-                "drop_prompt": drop_prompt, "decay": decay, "seed": seed, "scenes": len(latents), "data": fingerprint}
+                "drop_prompt": drop_prompt, "decay": decay, "seed": seed,
+                "scenes": len(latents), "data": fingerprint}
     return training.train(
         folder, modules={"unet": unet}, batch=draw, steps=steps, settings=settings, seed=seed,
         turns=[training.Turn(("unet",), loss, learning_rate)], averaged=("unet",), decay=decay,

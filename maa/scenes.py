@@ -28,7 +28,7 @@ def fill(clips, samples, generator):
     scene, start, turn = np.zeros(samples + FADE, np.float32), 0, 0
     while start < samples:
         clip = clips[turn % len(clips)][: samples + FADE - start].copy()
-        ramp = np.linspace(0, 1, min(FADE, len(clip) // 2), dtype=np.float32)
+        ramp = np.linspace(0, 1, FADE if len(clip) > FADE else len(clip) // 2, dtype=np.float32)
         if start:
             clip[: len(ramp)] *= ramp
         clip[len(clip) - len(ramp) :] *= ramp[::-1]

@@ -140,7 +140,7 @@ class Run:
             for turn in turns
         ]
         self.generator = torch.Generator(self.device).manual_seed(seed)
-        self.sums, self.count, self.rows = {}, 0, []
+        self.sums, self.rows = {}, []  # {name: (sum, how many)} since the last row of the log
 
     def advance(self, batch):
         """One step: each turn's loss, gradient and update, then the averages."""
@@ -162,10 +162,11 @@ class Run:
             optimizer.zero_grad()
             for name, value in {**shown, f"gradient {turn.networks[0]}": norm}.items():
                 value = torch.as_tensor(value, device=self.device).detach().double()
-                self.sums[name] = self.sums.get(name, 0) + value
+                total, count = self.sums.get(name, (0, 0))
+                self.sums[name] = total + value, count + 1
         for name, average in self.averages.items():
             follow(average, self.modules[name], min(self.decay, (1 + self.step) / (10 + self.step)))
-        self.step, self.count = self.step + 1, self.count + 1
+        self.step += 1
 
     def rate(self):
         """Share of the peak learning rate: linear warm-up, then half a cosine down to zero."""
@@ -185,10 +186,10 @@ class Run:
 
     def log(self):
         """Mean losses since the last row → log.csv. Not finite: stop here, before any save."""
-        means = {name: float(value) / self.count for name, value in self.sums.items()}
+        means = {name: float(total) / count for name, (total, count) in self.sums.items()}
         self.check(means)
         self.note("train", means)
-        self.sums, self.count = {}, 0
+        self.sums = {}
         return {name: f"{value:.3g}" for name, value in means.items()
                 if not name.startswith("gradient")}
 
@@ -206,9 +207,9 @@ class Run:
 
     def save(self):
         """Write a checkpoint, unless a loss or a gradient since the last row is not finite."""
-        self.check({name: float(value) for name, value in self.sums.items()})
+        self.check({name: float(total) for name, (total, _) in self.sums.items()})
         state = {
-            "step": self.step, "settings": self.settings, "sums": self.sums, "count": self.count,
+            "step": self.step, "settings": self.settings, "sums": self.sums,
             "modules": {n: m.state_dict() for n, m in self.modules.items()},
             "averages": {n: m.state_dict() for n, m in self.averages.items()},
             "optimizers": [o.state_dict() for o in self.optimizers],
@@ -229,7 +230,7 @@ class Run:
         for optimizer, old in zip(self.optimizers, state["optimizers"]):
             optimizer.load_state_dict(old)
         self.generator.set_state(state["generator"].cpu())
-        self.step, self.sums, self.count = state["step"], state["sums"], state["count"]
+        self.step, self.sums = state["step"], state["sums"]
         self.rows = [tuple(row) for row in state["rows"]]
 
     def result(self):

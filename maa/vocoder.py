@@ -77,7 +77,8 @@ class HifiGan(SpeechT5HifiGan):
 
 
 class GriffinLim(ModelMixin, ConfigMixin):
-    """No training: least-squares inversion of the mel filters, then Griffin-Lim's phases."""
+    """No training: least-squares inversion of the mel filters, then Griffin-Lim's phases, which
+    begin at random but every time the same."""
 
     @register_to_config
     def __init__(self, iterations: int = 32):
@@ -89,9 +90,10 @@ class GriffinLim(ModelMixin, ConfigMixin):
     def forward(self, mels):
         """(clips, 1, 80, frames) → (clips, 256 · frames)."""
         magnitude = self.linear((10 ** check(mels)[:, 0].float()).clamp(min=mel.FLOOR))
-        wave = torchaudio.functional.griffinlim(
-            F.pad(magnitude, (2, 2), mode="replicate"), mel.hann(mels.device), mel.WINDOW, mel.HOP,
-            mel.WINDOW, 1.0, self.config.iterations, 0.99, None, True)
+        with training.seeded(0):
+            wave = torchaudio.functional.griffinlim(
+                F.pad(magnitude, (2, 2), mode="replicate"), mel.hann(mels.device), mel.WINDOW,
+                mel.HOP, mel.WINDOW, 1.0, self.config.iterations, 0.99, None, True)
         start = 2 * mel.HOP - mel.HOP // 2  # its frames are centred on samples 0, 256, …
         return wave[:, start : start + mels.shape[-1] * mel.HOP]
 
@@ -114,7 +116,7 @@ def build(name, **shape):
 def load(folder):
     """The vocoder that save_pretrained() wrote, whichever of VOCODERS it is, in eval mode."""
     config = files.read_json(Path(folder) / "config.json")
-    name = config.get("_class_name") or config["architectures"][0]
+    name = config.get("_class_name") or (config.get("architectures") or ["nothing"])[0]
     kinds = {kind.__name__: kind for kind in VOCODERS.values()}
     if name not in kinds:
         raise ValueError(f"{str(folder)!r} holds a {name!r}, expected one of {sorted(kinds)}")
