@@ -35,21 +35,25 @@ SCHEDULERS = {"ddim": ddim, "dpm++": dpm}
 
 
 def build_unet(*, widths=(320, 640), layers=2, heads=8, text_width=1024, channels=4,
-               size=(10, 78), dropout=0.0):
+               size=(10, 78), attention=None, dropout=0.0):
     """Untrained denoiser; the defaults are the paper's, 160,223,684 parameters.
 
-    widths:      channels of each level; every level attends to the text
+    widths:      channels of each level
+    attention:   how many of the coarsest levels attend to the text and themselves; None is all
     size:        (bands, columns) of the latents it is trained on; others work too
     dropout:     share of values hidden in residual blocks while it is trained
     """
     levels = len(widths)
+    attention = levels if attention is None else attention
+    if not 0 < attention <= levels:
+        raise ValueError(f"attention is {attention}, expected 1 to {levels} levels")
+    down = ["DownBlock2D"] * (levels - attention) + ["CrossAttnDownBlock2D"] * attention
+    up = ["CrossAttnUpBlock2D"] * attention + ["UpBlock2D"] * (levels - attention)
     return UNet2DConditionModel(
         sample_size=tuple(size), in_channels=channels, out_channels=channels,
-        down_block_types=("CrossAttnDownBlock2D",) * levels,
-        up_block_types=("CrossAttnUpBlock2D",) * levels,
-        block_out_channels=tuple(widths), layers_per_block=layers, norm_eps=1e-5,
-        norm_num_groups=training.norm_groups(widths), cross_attention_dim=text_width,
-        attention_head_dim=heads, dropout=dropout)
+        down_block_types=tuple(down), up_block_types=tuple(up), block_out_channels=tuple(widths),
+        layers_per_block=layers, norm_eps=1e-5, norm_num_groups=training.norm_groups(widths),
+        cross_attention_dim=text_width, attention_head_dim=heads, dropout=dropout)
 
 
 def noise_schedule():
@@ -115,7 +119,7 @@ def sample(unet, text, empty_text, *, size, scale=3.0, steps=25, sampler="dpm++"
 
 
 def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256), layers=2, heads=8,
-          dropout=0.0, steps=10_000, batch=256, learning_rate=0.0005, drop_prompt=0.1, decay=0.999,
+          attention=None, dropout=0.0, steps=10_000, batch=256, learning_rate=0.0005, drop_prompt=0.1, decay=0.999,
           seed=0, save_every=500, fingerprint=""):
     """Denoiser trained on cached latents.
 
@@ -123,7 +127,7 @@ def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256)
     text:        text(generator, rows) -> (rows, tokens, width): the prompts of these scenes
     empty_text:  (1, tokens, width), the prompt ""
     held_out:    (latents, text tensor) on which the loss is logged, or None
-    dropout:     as in build_unet; a small corpus is otherwise learnt by heart
+    attention, dropout:  as in build_unet; without dropout a small corpus is learnt by heart
     drop_prompt: share of prompts replaced by ""
     returns      UNet2DConditionModel, averaged weights, in eval mode
 
@@ -133,7 +137,7 @@ def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256)
     with training.seeded(seed):
         unet = build_unet(widths=widths, layers=layers, heads=heads, channels=latents.shape[1],
                           text_width=empty_text.shape[-1], size=tuple(latents.shape[2:]),
-                          dropout=dropout)
+                          attention=attention, dropout=dropout)
     unet.to(memory_format=torch.channels_last)
     latents, empty_text = latents.to(place), empty_text.to(place)
     kept = noise_schedule().to(place)
@@ -150,10 +154,10 @@ def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256)
         value = F.mse_loss(guess.float(), now["noise"])
         return value, {"noise error": value}
 
-    settings = {"widths": list(widths), "layers": layers, "heads": heads, "dropout": dropout,
-                "steps": steps, "batch": batch, "learning_rate": learning_rate,
-                "drop_prompt": drop_prompt, "decay": decay, "seed": seed,
-                "scenes": len(latents), "data": fingerprint}
+    settings = {"widths": list(widths), "layers": layers, "heads": heads,
+                "attention": attention, "dropout": dropout, "steps": steps, "batch": batch,
+                "learning_rate": learning_rate, "drop_prompt": drop_prompt, "decay": decay,
+                "seed": seed, "scenes": len(latents), "data": fingerprint}
     return training.train(
         folder, modules={"unet": unet}, batch=draw, steps=steps, settings=settings, seed=seed,
         turns=[training.Turn(("unet",), loss, learning_rate)], averaged=("unet",), decay=decay,

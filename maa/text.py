@@ -25,6 +25,8 @@ from transformers import (AutoTokenizer, ClapConfig, ClapModel, ClapTextModelWit
 from maa import mel, training
 
 TOKENS = 77  # of every prompt, after padding or cutting
+MARKS = ["<s>", "<pad>", "</s>", "<unk>"]  # the first tokens of every vocabulary
+UNKNOWN = MARKS.index("<unk>")
 
 
 class WordEncoder(ModelMixin, ConfigMixin):
@@ -54,7 +56,7 @@ def build_tokenizer(texts, vocabulary=2000):
     """
     model = ByteLevelBPETokenizer(add_prefix_space=True, lowercase=True)
     model.train_from_iterator(
-        texts, vocabulary, min_frequency=1, special_tokens=["<s>", "<pad>", "</s>", "<unk>"],
+        texts, vocabulary, min_frequency=1, special_tokens=MARKS,
         show_progress=False)
     model.post_processor = TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
@@ -142,10 +144,11 @@ def read(clap, ids, mask):
 
 def train(folder, waves, captions, *, steps, batch=128, frames=624, learning_rate=0.0005, width=192,
           text_layers=3, spec_size=160, audio_width=64, audio_depths=(2, 2, 2), vocabulary=2000,
-          seed=0, save_every=1000, fingerprint=""):
+          hide=0.0, seed=0, save_every=1000, fingerprint=""):
     """Tokenizer and small CLAP, trained by contrast: a sound's own words against all others'.
 
     waves:     (scenes, samples) tensor, 16 kHz
+    hide:      share of words hidden from the text tower, which must then not rely on any one
     captions:  one list of true captions for each scene; scenes with the same list are not
                counted as each other's wrong answers
     returns    (tokenizer, ClapModel in eval mode)
@@ -171,7 +174,9 @@ def train(folder, waves, captions, *, steps, batch=128, frames=624, learning_rat
         word = torch.randint(least, (batch,), generator=generator, device=place)
         sounds = mel.log_mel(pool[pick].float())[..., :frames]
         row = choices[pick, word]
-        return {"mel": sounds, "ids": ids[row], "mask": mask[row], "group": groups[pick]}
+        hidden = torch.rand(batch, TOKENS, generator=generator, device=place) < hide
+        words = torch.where(hidden & (ids[row] >= len(MARKS)), UNKNOWN, ids[row])
+        return {"mel": sounds, "ids": words, "mask": mask[row], "group": groups[pick]}
 
     def loss(now, step):
         sounds, words = hear(clap, now["mel"]), read(clap, now["ids"], now["mask"])
@@ -183,7 +188,7 @@ def train(folder, waves, captions, *, steps, batch=128, frames=624, learning_rat
 
     settings = {"steps": steps, "batch": batch, "frames": frames, "learning_rate": learning_rate,
                 "width": width, "text_layers": text_layers, "spec_size": spec_size, "seed": seed,
-                "audio_width": audio_width, "audio_depths": list(audio_depths),
+                "audio_width": audio_width, "audio_depths": list(audio_depths), "hide": hide,
                 "vocabulary": len(tokenizer), "scenes": len(waves), "data": fingerprint}
     turn = training.Turn(("clap",), loss, learning_rate, weight_decay=0.05)
     trained = training.train(folder, modules={"clap": clap}, turns=[turn], batch=draw, steps=steps,
