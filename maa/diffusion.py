@@ -119,8 +119,8 @@ def sample(unet, text, empty_text, *, size, scale=3.0, steps=25, sampler="dpm++"
 
 
 def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256), layers=2, heads=8,
-          attention=None, dropout=0.0, steps=10_000, batch=256, learning_rate=0.0005, drop_prompt=0.1, decay=0.999,
-          seed=0, save_every=500, fingerprint=""):
+          attention=None, dropout=0.0, steps=10_000, batch=256, learning_rate=0.0005,
+          drop_prompt=0.1, decay=0.999, seed=0, save_every=500, fingerprint=""):
     """Denoiser trained on cached latents.
 
     latents:     (scenes, channels, 10, columns), standardised; kept on the device
