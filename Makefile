@@ -9,7 +9,7 @@
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHON
-export OMP_WAIT_POLICY := passive
+export OMP_NUM_THREADS ?= 1
 # compiled modules are kept: without them every notebook would take half a minute to start
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 

@@ -74,22 +74,23 @@ class ResNet18(nn.Module):
 NETWORKS = {"vgg": Vgg, "resnet18": ResNet18}
 
 
-def build(name, names):
-    """Untrained network `name` for the sorted label names."""
+def build(name, names, **shape):
+    """Untrained network `name` for the sorted label names; `shape`: keywords of its class."""
     if name not in NETWORKS:
         raise ValueError(f"classifier {name!r} is unknown, expected one of {sorted(NETWORKS)}")
-    network = NETWORKS[name](len(names))
-    network.names = list(names)
+    network = NETWORKS[name](len(names), **shape)
+    network.names, network.shape = list(names), shape
     return network
 
 
 def train(folder, waves, labels, *, network="resnet18", steps, batch=64, learning_rate=0.001,
-          seed=0, mixup=0.3, save_every=1000, fingerprint=""):
+          seed=0, mixup=0.3, save_every=1000, fingerprint="", **shape):
     """A network that names the sound of a scene.
 
     waves:    (scenes, samples) float tensor of one-label training scenes, 16 kHz
     labels:   name of each scene
     mixup:    share of batches whose scenes are added in pairs, labels in proportion
+    shape:    keywords of the network's class, such as widths of Vgg
     returns   the trained network, in eval mode; `.names` are the labels it knows
 
     Raises ValueError for unknown `network` or a label too few; MaaError as training.train.
@@ -99,7 +100,7 @@ def train(folder, waves, labels, *, network="resnet18", steps, batch=64, learnin
         raise ValueError(f"{len(waves)} scenes for {len(labels)} labels, expected as many")
     names = sorted(set(labels))
     with training.seeded(seed):
-        model = build(network, names)
+        model = build(network, names, **shape)
     place = training.device()
     targets = torch.tensor([names.index(label) for label in labels], device=place)
     pool = waves.to(place, torch.float16)
@@ -118,8 +119,9 @@ def train(folder, waves, labels, *, network="resnet18", steps, batch=64, learnin
         value = F.cross_entropy(scores, now["target"], label_smoothing=0.1)
         return value, {"cross-entropy": value}
 
-    settings = {"network": network, "steps": steps, "batch": batch, "labels": names, "seed": seed,
-                "learning_rate": learning_rate, "mixup": mixup, "data": fingerprint}
+    settings = {"network": network, "shape": shape, "steps": steps, "batch": batch,
+                "labels": names, "seed": seed, "learning_rate": learning_rate, "mixup": mixup,
+                "data": fingerprint}
     turn = training.Turn(("classifier",), loss, learning_rate, weight_decay=0.05)
     model.to(memory_format=torch.channels_last)
     trained = training.train(
@@ -163,7 +165,8 @@ def save(network, folder):
     kind = {value: key for key, value in NETWORKS.items()}[type(network)]
     weights = {key: value.contiguous().cpu() for key, value in network.state_dict().items()}
     files.atomic_write(folder / "weights.safetensors", lambda out: out.write(dump(weights)))
-    files.write_json(folder / "config.json", {"network": kind, "names": network.names})
+    files.write_json(folder / "config.json", {
+        "network": kind, "shape": network.shape, "names": network.names})
 
 
 def load(folder):
@@ -171,6 +174,6 @@ def load(folder):
     from safetensors.torch import load_file
 
     config = files.read_json(Path(folder) / "config.json")
-    network = build(config["network"], config["names"])
+    network = build(config["network"], config["names"], **config["shape"])
     network.load_state_dict(load_file(Path(folder) / "weights.safetensors"))
     return network.to(training.device()).eval()

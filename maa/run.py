@@ -25,7 +25,7 @@ GOES_ON = "the same command goes on from the last checkpoint"
 SETTINGS = {  # of the kernel, unless the user has set them otherwise
     "HF_HUB_OFFLINE": "1",  # no model hub: nothing is fetched unasked
     "TRANSFORMERS_OFFLINE": "1",
-    "OMP_WAIT_POLICY": "passive",  # threads that wait do not take the cores of others
+    "OMP_NUM_THREADS": "1",  # small networks are fastest so, with the same bits on any machine
     "PYTHONHASHSEED": "0",  # sets iterate in the same order every time
     "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm: a bar of text is all we want
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # a debugger's remark in every kernel's output
