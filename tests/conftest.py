@@ -1,6 +1,11 @@
 """What every test starts from."""
 
+import signal
+
 import pytest
+
+# A shell ignores Ctrl-C for what it starts with nohup or &, and every child would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
