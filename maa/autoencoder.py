@@ -18,8 +18,6 @@ from maa import coarse, discriminators, mel, scenes, training
 
 PLAIN = ("DownEncoderBlock2D", "UpDecoderBlock2D")
 ATTENTION = ("AttnDownEncoderBlock2D", "AttnUpDecoderBlock2D")
-
-
 STARTS = ("random", "coarse")
 
 

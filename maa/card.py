@@ -7,7 +7,7 @@ Notebook: 30_text_to_audio.
 
 from pathlib import Path
 
-from maa import files
+from maa import files, mel
 
 TEXT = """---
 license: {licence}
@@ -63,4 +63,4 @@ def write(folder, pipe, table, scale):
         terms="CC0" if free else "non-commercial, with the attribution that the sets ask for",
         licences="\n".join(
             f"| {kind or 'not stated'} | {count} |" for kind, count in kinds.items()),
-        seconds=pipe.unet.config.sample_size[1] * 2048 / 16_000).encode())
+        seconds=pipe.unet.config.sample_size[1] * mel.COLUMN * mel.HOP / mel.RATE).encode())

@@ -41,21 +41,22 @@ def vocoded(voice, mels, batch=16):
         [mel.log_mel(voice(part.to(place)).float()).cpu() for part in mels.split(batch)])
 
 
-def hits(judge, mels, labels):
-    """For each clip 1.0 if the judge names its label, else 0.0: (clips,)."""
+def guesses(judge, mels, labels):
+    """The name that the judge gives each clip: (clips,); ValueError for a label it cannot know."""
     scores = classifier.apply(judge, mels)
     metrics.accuracy(scores, judge.names, labels)  # refuses labels that the judge does not know
-    names = np.array(judge.names)[scores.argmax(1).numpy()]
-    return (names == np.array(labels)).astype(float)
+    return np.array(judge.names)[scores.argmax(1).numpy()]
+
+
+def hits(judge, mels, labels):
+    """For each clip 1.0 if the judge names its label, else 0.0: (clips,)."""
+    return (guesses(judge, mels, labels) == np.array(labels)).astype(float)
 
 
 def confusion(judge, mels, labels):
     """Share of the clips of each label (rows) that the judge gives each name (columns)."""
-    scores = classifier.apply(judge, mels)
-    metrics.accuracy(scores, judge.names, labels)  # refuses labels that the judge does not know
-    guesses = np.array(judge.names)[scores.argmax(1).numpy()]
-    table = pd.crosstab(pd.Series(labels, name="label"), pd.Series(guesses, name="heard as"),
-                        normalize="index")
+    heard = pd.Series(guesses(judge, mels, labels), name="heard as")
+    table = pd.crosstab(pd.Series(labels, name="label"), heard, normalize="index")
     return table.reindex(columns=judge.names, fill_value=0.0)
 
 
