@@ -14,6 +14,7 @@ import functools
 import html
 import io
 import itertools
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -25,6 +26,7 @@ from PIL import Image
 from maa import files, mel
 
 WIDTH = 7.0  # inches
+LETTERS = 64  # of a title that fit into the width
 COLOURS = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494",
            "#ece133", "#56b4e9")  # seaborn's "colorblind", whose import alone takes seconds
 BLUE, ORANGE, GREEN, RED, PINK, BROWN, ROSE, GREY, YELLOW, SKY = COLOURS
@@ -55,6 +57,12 @@ class Canvas(Figure):
             raise ValueError(f"kind is {kind!r}, expected one of {sorted(MIME)}")
         super().__init__(figsize=(width, height), layout="constrained")
         self.kind = kind
+
+    def titled(self, words):
+        """Put the finding above everything, on as many lines as it needs."""
+        lines = textwrap.wrap(words or "", LETTERS)
+        self.set_figheight(self.get_figheight() + 0.25 * max(0, len(lines) - 1))
+        self.suptitle("\n".join(lines), x=0.01, ha="left")
 
     def content(self):
         """The picture as bytes, the same for the same drawing."""
@@ -111,6 +119,11 @@ def styled(function):
             return function(*arguments, **options)
 
     return drawn
+
+
+def plain(name):
+    """A label as words: "sea_waves" → "sea waves"."""
+    return str(name).replace("_", " ")
 
 
 def colours(names):

@@ -31,8 +31,9 @@ def flow(density, values, steps, paths, title):
     shown = axes.imshow(density.T ** 0.5, origin="lower", aspect="auto", extent=extent,
                         cmap="Greys", vmax=1.4 * density.max() ** 0.5)
     axes.plot(steps, paths, color=canvas.BLUE, linewidth=0.7, alpha=0.8)
-    axes.set(title=title, xlabel="step t (the sampler walks to the right)", ylabel="value x",
+    axes.set(xlabel="step t (the sampler walks to the right)", ylabel="value x",
              ylim=(values[0], values[-1]))
+    figure.titled(title)
     figure.colorbar(shown, label="√ density", pad=0.02)
     return figure
 
@@ -55,6 +56,7 @@ def spread(named, title, xlabel, mark=None):
         axes.step(ordered, share, where="post", color=palette[name], label=name)
     for words, distance in (mark or {}).items():
         axes.axvline(distance, color="black", linestyle="--", linewidth=1, label=words)
-    axes.set(title=title, xlabel=xlabel, ylabel="clips / %", ylim=(0, 102))
+    axes.set(xlabel=xlabel, ylabel="clips / %", ylim=(0, 102))
+    figure.titled(title)
     axes.legend()
     return figure

@@ -14,6 +14,8 @@ Conventions: titles state the finding; axes carry units; colours as in maa.canva
 Source: none in the paper.  Notebook: all of them.
 """
 
+import textwrap
+
 import numpy as np
 import torch
 from matplotlib import ticker
@@ -22,6 +24,7 @@ from maa import canvas, mel
 
 save = canvas.save
 HEARD = 3.0  # seconds of a sound that are played and drawn
+LETTERS = 60  # of the names above a row of mels
 QUIETEST = -90  # decibels at the dark end of a spectrogram
 LOG_MEL = (-5.0, 1.0)  # log10 magnitudes at the two ends of the colour scale
 KILOHERTZ = (0.25, 0.5, 1, 2, 4, 7)  # ticks of a mel axis
@@ -67,7 +70,8 @@ def spectrogram(wave, title=None, start=0.0, seconds=HEARD):
                           extent=(start, start + length, 0, mel.RATE / 2000))
     whole = len(wave) / mel.RATE
     more = f" (of {whole:.1f} s)" if whole - length > 0.1 else ""
-    axes.set(xlabel=f"time / s{more}", ylabel="frequency / kHz", title=title or "")
+    axes.set(xlabel=f"time / s{more}", ylabel="frequency / kHz")
+    figure.titled(title)
     figure.colorbar(picture, label="level / dB", pad=0.02)
     return figure
 
@@ -88,21 +92,23 @@ def mels(named, title=None, columns=3):
                              f"is it a batch? Give one of its mels")
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
-    figure = canvas.Canvas((0.4 if title else 0) + 0.3 + 2.1 * rows, "png")
+    words = {name: textwrap.wrap(canvas.plain(name), LETTERS // columns) for name in pictures}
+    high = 1.9 + 0.2 * max(len(lines) for lines in words.values())
+    figure = canvas.Canvas((0.4 if title else 0) + 0.3 + high * rows, "png")
     grid = figure.subplots(rows, columns, squeeze=False, sharex="col", sharey=True)
     for axes in grid.flat[len(pictures):]:
         axes.set_visible(False)
     for axes, (name, one) in zip(grid.flat, pictures.items()):
         shown = axes.imshow(one, origin="lower", aspect="auto", vmin=LOG_MEL[0], vmax=LOG_MEL[1],
                             extent=(0, one.shape[1] * mel.HOP / mel.RATE, -0.5, mel.BANDS - 0.5))
-        axes.set_title(name, fontsize=12, fontweight="normal")
+        axes.set_title("\n".join(words[name]), fontsize=12, fontweight="normal")
     centres = mel.band_centres().numpy() / 1000
     grid[0, 0].set_yticks(np.interp(KILOHERTZ, centres, np.arange(mel.BANDS)),
                           [f"{f:g}" for f in KILOHERTZ])
     figure.supxlabel("time / s", fontsize=12)
     figure.supylabel("frequency / kHz, mel", fontsize=12)
     figure.colorbar(shown, ax=grid, label="level / log10", pad=0.02)
-    figure.suptitle(title or "", x=0.01, ha="left")
+    figure.titled(title)
     return figure
 
 
@@ -126,7 +132,7 @@ def latents(latent, title=None):
     grid[0].set_ylabel("row (8 mel bands)")
     figure.supxlabel("time / s", fontsize=12)
     figure.colorbar(shown, ax=grid, label="value", pad=0.02)
-    figure.suptitle(title or "", x=0.01, ha="left")
+    figure.titled(title)
     return figure
 
 
@@ -142,7 +148,8 @@ def lines(named, title, xlabel, ylabel, log_y=False):
     for name, curve in named.items():
         points = curve if isinstance(curve, tuple) else (range(len(curve)), curve)
         axes.plot(*(np.asarray(values) for values in points), color=palette[name], label=name)
-    axes.set(title=title, xlabel=xlabel, ylabel=ylabel, yscale="log" if log_y else "linear")
+    axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log_y else "linear")
+    figure.titled(title)
     if len(named) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
@@ -172,7 +179,7 @@ def curves(log, names=None, title=None, log_y=True):
             axes.yaxis.set_minor_locator(ticker.NullLocator())
         if log["split"].nunique() > 1:
             axes.legend()
-    figure.suptitle(title or "", x=0.01, ha="left")
+    figure.titled(title)
     return figure
 
 
@@ -197,9 +204,10 @@ def bars(frame, title, label, name="name", value="value"):
     for row, (end, number) in enumerate(zip(ends, values)):
         axes.annotate(f"{number:.3g}", (end, row), (6, 0), textcoords="offset points", va="center")
     axes.margins(x=0.12)
-    axes.set_yticks(range(len(frame)), names)
+    axes.set_yticks(range(len(frame)), map(canvas.plain, names))
     axes.invert_yaxis()
-    axes.set(title=title, xlabel=label)
+    axes.set(xlabel=label)
+    figure.titled(title)
     return figure
 
 
@@ -216,12 +224,13 @@ def heatmap(frame, title, label, xlabel="", ylabel="", bounds=(None, None), numb
     axes = figure.subplots()
     values = frame.to_numpy(float)
     shown = axes.imshow(values, vmin=bounds[0], vmax=bounds[1], cmap="viridis", aspect="auto")
-    axes.set_xticks(range(frame.shape[1]), frame.columns, rotation=90)
-    axes.set_yticks(range(frame.shape[0]), frame.index)
+    axes.set_xticks(range(frame.shape[1]), map(canvas.plain, frame.columns), rotation=90)
+    axes.set_yticks(range(frame.shape[0]), map(canvas.plain, frame.index))
     for row, column in np.ndindex(*values.shape) if numbers else ():
         dark = shown.norm(values[row, column]) < 0.6
         axes.text(column, row, f"{values[row, column]:.2g}", ha="center", va="center", fontsize=10,
                   color="white" if dark else "black")
-    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    figure.titled(title)
     figure.colorbar(shown, label=label, pad=0.02)
     return figure

@@ -13,7 +13,8 @@ import torch
 
 from maa import mel, synthesis, words
 
-FADE = 320  # samples (20 ms) over which one clip gives way to the next
+FADE = 320  # samples (20 ms) over which a short clip begins and ends
+BLEND = 4800  # samples (0.3 s) over which a long clip gives way to a long one
 SHORT = 1.5  # seconds; shorter clips are set apart by pauses
 ORDER = ["{}, then {}", "{} followed by {}", "first {}, after that {}", "{} and afterwards {}"]
 
@@ -25,18 +26,25 @@ def fill(clips, samples, generator):
     generator:  numpy Generator; chooses the pauses after short clips
     returns     (samples,) float32
     """
-    scene, start, turn = np.zeros(samples + FADE, np.float32), 0, 0
+    scene, start, turn, before = np.zeros(samples, np.float32), 0, 0, 0
     while start < samples:
-        clip = clips[turn % len(clips)][: samples + FADE - start].copy()
-        ramp = np.linspace(0, 1, FADE if len(clip) > FADE else len(clip) // 2, dtype=np.float32)
-        if start:
-            clip[: len(ramp)] *= ramp
-        clip[len(clip) - len(ramp) :] *= ramp[::-1]
-        scene[start : start + len(clip)] += clip
-        pause = generator.uniform(0.1, 0.7) if len(clip) < SHORT * mel.RATE else 0.0
-        start += max(len(clip) - FADE, FADE) + int(pause * mel.RATE)
-        turn += 1
-    return scene[:samples]
+        clip, following = (clips[(turn + more) % len(clips)] for more in (0, 1))
+        short = len(clip) < SHORT * mel.RATE
+        after = FADE if short or len(following) < SHORT * mel.RATE else BLEND
+        clip = clip.copy()
+        begin, end = (ramp(min(length, len(clip) // 2)) for length in (before, after))
+        clip[: len(begin)] *= begin
+        clip[len(clip) - len(end) :] *= end[::-1]
+        scene[start : start + len(clip)] += clip[: samples - start]
+        pause = generator.uniform(0.1, 0.7) if short else 0.0
+        start += max(len(clip) - after, FADE) + int(pause * mel.RATE)
+        turn, before = turn + 1, after
+    return scene
+
+
+def ramp(length):
+    """Rises from 0 to 1: a clip's beginning, and backwards its end."""
+    return np.linspace(0, 1, length, dtype=np.float32)
 
 
 def of_clips(waves, seconds, seed=0):

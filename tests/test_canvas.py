@@ -58,6 +58,23 @@ def test_words_are_the_titles_without_line_breaks():
     assert figure.words() == "Figure: Two things | A line that bends"
 
 
+def test_a_long_title_takes_more_lines_and_leaves_the_axes_their_height():
+    short, long = drawn(), drawn()
+    short.titled("A finding")
+    long.titled("A finding that needs many more words than fit into the width of one figure")
+    assert long.words() == ("Figure: A finding that needs many more words than fit into the width "
+                            "of one figure | A line that bends")
+    heights = [figure.content() and figure.axes[0].get_position().height * figure.get_figheight()
+               for figure in (short, long)]
+    assert heights[1] == pytest.approx(heights[0], abs=0.05)
+    assert long.get_figheight() == pytest.approx(short.get_figheight() + 0.25)
+
+
+@pytest.mark.parametrize("label, words", [("sea_waves", "sea waves"), ("rain", "rain"), (3, "3")])
+def test_labels_are_shown_as_words(label, words):
+    assert canvas.plain(label) == words
+
+
 def test_styled_drawings_use_our_style_and_leave_that_of_the_notebook():
     @canvas.styled
     def size():

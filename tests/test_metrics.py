@@ -140,6 +140,49 @@ def test_nearest_looks_at_shape_and_not_at_strength():
     assert distances == pytest.approx([0, 1 - np.sqrt(0.5)], abs=1e-12)
 
 
+# ---- replayed sound -----------------------------------------------------------------------------
+
+def textures(clips, seed, frames=400):
+    """Mels of blurred noise, each clip unlike the others: (clips, 1, 80, frames)."""
+    noise = torch.randn(clips, 1, 80, frames, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.avg_pool2d(noise, 9, 1, 4) * 5 - 2
+
+
+def test_a_replayed_part_is_found_whatever_its_place_and_loudness():
+    known, made = textures(12, 0), textures(4, 1)
+    made[2, :, :, :230] = known[7, :, :, 48:278] - 0.3  # softer, and from the middle of the clip
+    distances, rows = metrics.nearest_excerpt(made, known)
+    assert rows[2] == 7
+    assert distances[2] < 0.02
+    assert np.delete(distances, 2).min() > 0.3
+
+
+def test_what_comes_after_the_part_shown_is_not_searched():
+    known, made = textures(12, 0), textures(4, 1)
+    made[2, :, :, 260:] = known[7, :, :, 260:]
+    assert metrics.nearest_excerpt(made, known)[0].min() > 0.3
+
+
+def test_silent_excerpts_are_no_copies_of_each_other():
+    known, made = textures(3, 0), textures(2, 1)
+    known[0, ..., 60:], made[1, ..., 160:] = -5, -5
+    assert metrics.nearest_excerpt(made, known)[0].min() > 0.3
+
+
+def test_a_clip_that_is_silent_all_over_still_has_an_excerpt():
+    silent = torch.full((2, 1, 80, 250), -5.0)
+    small, rows = metrics.excerpts(silent, 187)
+    assert set(rows) == {0, 1}
+    assert small.shape == (len(rows), 480)
+
+
+def test_short_clips_are_searched_whole():
+    known = textures(5, 0, frames=160)
+    distances, rows = metrics.nearest_excerpt(known.roll(1, 0), known)
+    assert list(rows) == [4, 0, 1, 2, 3]
+    assert distances == pytest.approx([0] * 5, abs=1e-9)
+
+
 # ---- refusals -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("broken", [NAN, float("inf")])

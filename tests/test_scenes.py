@@ -57,10 +57,15 @@ def test_clips_give_way_to_each_other_without_a_jump():
     assert np.abs(np.diff(scene)).max() < 2.1 / scenes.FADE
 
 
+def test_long_clips_give_way_over_a_third_of_a_second():
+    scene = scenes.fill([level(1.0), level(-1.0)], 60_000, np.random.default_rng(0))
+    assert np.abs(np.diff(scene)).max() < 2.1 / scenes.BLEND
+
+
 def test_clips_are_taken_in_order_and_from_the_start_again():
     levels = [0.2, 0.4, 0.6]
     scene = scenes.fill([level(x) for x in levels], 5 * LONG, np.random.default_rng(0))
-    middles = [turn * (LONG - scenes.FADE) + LONG // 2 for turn in range(5)]
+    middles = [turn * (LONG - scenes.BLEND) + LONG // 2 for turn in range(5)]
     assert scene[middles] == pytest.approx([0.2, 0.4, 0.6, 0.2, 0.4])
 
 
