@@ -17,7 +17,7 @@ import io
 import tokenize
 from pathlib import Path
 
-from maa import files, notebooks
+from maa import files, notebooks, project
 
 OUTPUT = "results/code"
 PACKAGE = Path(__file__).parent
@@ -105,7 +105,7 @@ def is_documented(node):
 
 def main():
     """Write results/code/<name>.py for every notebook of the project."""
-    folder = notebooks.root()
+    folder = project.root()
     for name in notebooks.names(folder):
         notebook = notebooks.read(folder / notebooks.FOLDER / f"{name}.ipynb")
         text = behind(name, notebook, folder / "maa")

@@ -10,7 +10,7 @@ Source: Figure 2.  Notebook: 00_listen_first.
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from maa import canvas, notebooks
+from maa import canvas, project
 
 FOLDER = "notebooks/pictures"
 PLAIN = "#e8e8e8"
@@ -106,7 +106,7 @@ PICTURES = {
 def main():
     """Draw every picture of the notebooks anew."""
     for name, coloured in PARTS.items():
-        canvas.save(chain(coloured), notebooks.root() / FOLDER / f"{name}.svg")
+        canvas.save(chain(coloured), project.root() / FOLDER / f"{name}.svg")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@
     bars(frame, title, …)       one bar a row, with its interval where there is one
     heatmap(frame, title, …)    a table as colours
     save(figure, path)          .svg or .png
+    Together(first, second, …)  what one cell shows, one under the other
 
 Conventions: titles state the finding; axes carry units; colours as in maa.canvas.
 Source: none in the paper.  Notebook: all of them.
@@ -22,7 +23,7 @@ from matplotlib import ticker
 
 from maa import canvas, mel
 
-save = canvas.save
+save, Together = canvas.save, canvas.Together
 HEARD = 3.0  # seconds of a sound that are played and drawn
 LETTERS = 60  # of the names above a row of mels
 QUIETEST = -90  # decibels at the dark end of a spectrogram

@@ -24,17 +24,6 @@ UNSTABLE = {  # what differs between two equal runs → what is written instead
 }
 
 
-def root(start="."):
-    """Nearest folder, from `start` upwards, that holds params.yaml and notebooks/."""
-    start = Path(start).resolve()
-    for folder in [start, *start.parents, Path(__file__).resolve().parents[1]]:
-        if (folder / "params.yaml").is_file() and (folder / FOLDER).is_dir():
-            return folder
-    raise MaaError("R-ROOT", (
-        f"no params.yaml beside a folder {FOLDER!r} in {str(start)!r} or above it; "
-        f"go to the folder of the project first"))
-
-
 def names(folder):
     """Names of all notebooks of a project, in reading order."""
     return sorted(path.stem for path in (Path(folder) / FOLDER).glob("[0-9][0-9]_*.ipynb"))

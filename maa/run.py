@@ -17,7 +17,7 @@ import signal
 import sys
 import time
 
-from maa import files, jobs, notebooks
+from maa import files, jobs, notebooks, project
 from maa.errors import MaaError
 
 KERNEL = "python3"
@@ -135,7 +135,7 @@ def main(arguments=None):
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
-        folder = notebooks.root()
+        folder = project.root()
         with stoppable():
             for job in jobs.prepare(folder, wanted.scale, wanted.notebook):
                 started = time.monotonic()

@@ -2,12 +2,12 @@
 
 import pytest
 
-from maa import diagrams, notebooks
+from maa import diagrams, project
 
 
 @pytest.mark.parametrize("name", diagrams.PARTS)
 def test_picture_in_the_project_is_what_the_module_draws(name):
-    path = notebooks.root() / diagrams.FOLDER / f"{name}.svg"
+    path = project.root() / diagrams.FOLDER / f"{name}.svg"
     assert path.read_bytes() == diagrams.chain(diagrams.PARTS[name]).content(), (
         "run python -m maa.diagrams")
 

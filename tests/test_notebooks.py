@@ -19,9 +19,8 @@ def test_an_unknown_notebook_is_refused_with_those_that_exist():
         notebooks.find(KNOWN, "clip")
 
 
-def test_the_project_is_found_from_a_folder_inside(tmp_path):
+def test_names_are_those_of_the_project_in_reading_order(tmp_path):
     folder = made_projects.project(tmp_path / "project", {"10_one": made_projects.notebook()})
-    assert notebooks.root(folder / "notebooks") == folder
     assert notebooks.names(folder) == ["10_one"]
 
 
