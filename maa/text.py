@@ -104,12 +104,13 @@ def encode_tokens(encoder, ids, mask):
     return F.layer_norm(states.float(), states.shape[-1:])  # (prompts, 77, width)
 
 
-def build_clap(vocabulary, *, width=192, text_layers=3, spec_size=160, audio_width=64,
+def build_clap(vocabulary, *, width=192, text_layers=3, spec_size=160, patch=4, audio_width=64,
                audio_depths=(2, 2, 2)):
     """Untrained small CLAP: RoBERTa-like text tower, HTSAT-like audio tower on our log-mels.
 
     width:       of the text tower and of the shared space
     spec_size:   the audio tower sees 80 bands × spec_size² / 80 moments
+    patch:       side of the squares that it reads as one, HTSAT's is 4
     """
     stages = len(audio_depths)
     return ClapModel(ClapConfig(
@@ -121,6 +122,7 @@ def build_clap(vocabulary, *, width=192, text_layers=3, spec_size=160, audio_wid
             "max_position_embeddings": TOKENS + 2},
         audio_config={
             "spec_size": spec_size, "num_mel_bins": mel.BANDS, "window_size": 5,
+            "patch_size": patch, "patch_stride": [patch, patch],
             "depths": list(audio_depths), "num_hidden_layers": stages,
             "num_attention_heads": [4 * 2**i for i in range(stages)],
             "patch_embeds_hidden_size": audio_width, "hidden_size": audio_width * 2 ** (stages - 1),
@@ -143,8 +145,8 @@ def read(clap, ids, mask):
 
 
 def train(folder, waves, captions, *, steps, batch=128, frames=624, learning_rate=0.0005, width=192,
-          text_layers=3, spec_size=160, audio_width=64, audio_depths=(2, 2, 2), vocabulary=2000,
-          hide=0.0, seed=0, save_every=1000, fingerprint=""):
+          text_layers=3, spec_size=160, patch=4, audio_width=64, audio_depths=(2, 2, 2),
+          vocabulary=2000, hide=0.0, seed=0, save_every=1000, fingerprint=""):
     """Tokenizer and small CLAP, trained by contrast: a sound's own words against all others'.
 
     waves:     (scenes, samples) tensor, 16 kHz
@@ -159,9 +161,12 @@ def train(folder, waves, captions, *, steps, batch=128, frames=624, learning_rat
     tokenizer = build_tokenizer(texts, vocabulary)
     with training.seeded(seed):
         clap = build_clap(len(tokenizer), width=width, text_layers=text_layers,
-                          spec_size=spec_size, audio_width=audio_width, audio_depths=audio_depths)
+                          spec_size=spec_size, patch=patch, audio_width=audio_width,
+                          audio_depths=audio_depths)
     place = training.device()
-    ids, mask = (x.to(place) for x in tokenize(tokenizer, texts))
+    ids, mask = tokenize(tokenizer, texts)
+    longest = int(mask.sum(1).max())  # the rest is padding, and would take most of the time
+    ids, mask = (x[:, :longest].to(place) for x in (ids, mask))
     position = {text: row for row, text in enumerate(texts)}
     least = min(len(several) for several in captions)
     choices = torch.tensor(
@@ -174,7 +179,7 @@ def train(folder, waves, captions, *, steps, batch=128, frames=624, learning_rat
         word = torch.randint(least, (batch,), generator=generator, device=place)
         sounds = mel.log_mel(pool[pick].float())[..., :frames]
         row = choices[pick, word]
-        hidden = torch.rand(batch, TOKENS, generator=generator, device=place) < hide
+        hidden = torch.rand(batch, longest, generator=generator, device=place) < hide
         words = torch.where(hidden & (ids[row] >= len(MARKS)), UNKNOWN, ids[row])
         return {"mel": sounds, "ids": words, "mask": mask[row], "group": groups[pick]}
 
@@ -187,9 +192,10 @@ def train(folder, waves, captions, *, steps, batch=128, frames=624, learning_rat
         return value, {"contrast": value}
 
     settings = {"steps": steps, "batch": batch, "frames": frames, "learning_rate": learning_rate,
-                "width": width, "text_layers": text_layers, "spec_size": spec_size, "seed": seed,
-                "audio_width": audio_width, "audio_depths": list(audio_depths), "hide": hide,
-                "vocabulary": len(tokenizer), "scenes": len(waves), "data": fingerprint}
+                "width": width, "text_layers": text_layers, "spec_size": spec_size, "patch": patch,
+                "seed": seed, "audio_width": audio_width, "audio_depths": list(audio_depths),
+                "hide": hide, "vocabulary": len(tokenizer), "scenes": len(waves),
+                "data": fingerprint}
     turn = training.Turn(("clap",), loss, learning_rate, weight_decay=0.05)
     trained = training.train(folder, modules={"clap": clap}, turns=[turn], batch=draw, steps=steps,
                              settings=settings, seed=seed, averaged=("clap",), decay=0.99,
