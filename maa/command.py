@@ -117,8 +117,6 @@ def generate(
     for text, target, own_seed in zip(texts, targets, seeds):
         begin = time.perf_counter()
         wave = pipe(text, seconds, steps, guidance, generator=requests.seeded(own_seed)).audios[0]
-        if abs(wave).max() > 1:  # a file cannot hold more
-            wave = sounds.peak_normalise(wave)
         sounds.write(target, wave, force=force)
         taken = time.perf_counter() - begin
         length = len(wave) / sounds.RATE

@@ -66,7 +66,7 @@ def write(path, wave, rate=RATE, *, force=False):
     """Write a mono wave as 16-bit WAV or FLAC, or as Ogg Vorbis, by the ending of the path.
 
     path:    ends in .wav, .flac or .ogg
-    wave:    (samples,) float; what lies beyond ±1 is cut off
+    wave:    (samples,) float; one that exceeds ±1 is made quieter as a whole, not cut off
     force:   True replaces a file that is there
 
     Raises MaaError A-NAME, A-EXISTS, A-NONFINITE or, from maa.files.atomic_write, F-….
@@ -85,6 +85,8 @@ def write(path, wave, rate=RATE, *, force=False):
     if wave.ndim != 1:
         raise ValueError(f"wave has shape {wave.shape}, expected (samples,); is it a batch?")
     decoding.check_finite(np.flatnonzero(~np.isfinite(wave)), f"the wave for {str(path)!r}")
+    if np.abs(wave).max(initial=0.0) > 1:
+        wave = peak_normalise(wave)
     files.atomic_write(path, functools.partial(_encode, wave, rate, FORMATS[path.suffix.lower()]))
 
 

@@ -245,6 +245,12 @@ def test_a40_a_name_without_a_known_ending_is_refused(tmp_path, name):
         sounds.write(tmp_path / name, made_sounds.tone())
 
 
+def test_a_wave_beyond_full_scale_is_written_quieter_and_keeps_its_shape(tmp_path):
+    wave = np.linspace(-1.5, 3.0, 16_000, dtype=np.float32)
+    sounds.write(tmp_path / "a.wav", wave)
+    assert sounds.read(tmp_path / "a.wav") == pytest.approx(wave * 0.95 / 3.0, abs=1e-4)
+
+
 def test_a40_a_place_that_cannot_be_written_is_named(tmp_path):
     saved(tmp_path / "file", b"")
     with pytest.raises(errors.MaaError, match="F-.*: cannot write .*a.wav'"):
