@@ -1,11 +1,12 @@
 # make paper            the whole paper at scale mini: sounds, models, figures, in results/mini
 # make test             the tests, without those that run notebooks
 # make test-notebooks   the tests that run notebooks (minutes)
-# make environment      only .venv, from requirements.lock; the other three call it
+# make test-gpu         the tests that need a GPU
+# make environment      only .venv, from requirements.lock; the others call it
 #
 # A python of your choice: make paper PYTHON=python3.12
 
-.PHONY: help paper test test-notebooks environment
+.PHONY: help paper test test-notebooks test-gpu environment
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHON
@@ -24,6 +25,9 @@ test: environment
 
 test-notebooks: environment
 	@python -m pytest -m notebooks
+
+test-gpu: environment
+	@python -m pytest -m gpu
 
 environment:
 	@.ci/environment

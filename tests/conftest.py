@@ -1,11 +1,25 @@
 """What every test starts from."""
 
+import os
 import signal
 
 import pytest
 
 # A shell ignores Ctrl-C for what it starts with nohup or &, and every child would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config):
+    """Bits are compared on the CPU, also where there is a GPU; `-m gpu` runs what needs one."""
+    if config.option.markexpr != "gpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def pytest_runtest_setup(item):
+    import torch
+
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a GPU: make test-gpu")
 
 
 @pytest.fixture(autouse=True)

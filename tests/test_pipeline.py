@@ -427,7 +427,7 @@ def test_p34_an_exception_in_the_middle_leaves_no_tensor_behind(pipe):
     assert np.array_equal(sound(pipe), sound(pipe))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_p34_memory_of_the_gpu_returns_after_cancelling(pipe):
     def stop(pipe, step, t, tensors):
         pipe._interrupt = True
@@ -439,7 +439,7 @@ def test_p34_memory_of_the_gpu_returns_after_cancelling(pipe):
     assert abs(torch.cuda.memory_allocated() - before) < 2**20
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_p28_a_seed_gives_the_same_noise_on_the_gpu(pipe):
     there = copy.deepcopy(pipe).to("cuda")
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
