@@ -25,7 +25,7 @@ from maa import canvas, mel
 
 save, Together = canvas.save, canvas.Together
 HEARD = 3.0  # seconds of a sound that are played and drawn
-LETTERS = 60  # of the names above a row of mels
+LETTERS = 54  # of the names above a row of mels
 QUIETEST = -90  # decibels at the dark end of a spectrogram
 LOG_MEL = (-5.0, 1.0)  # log10 magnitudes at the two ends of the colour scale
 KILOHERTZ = (0.25, 0.5, 1, 2, 4, 7)  # ticks of a mel axis

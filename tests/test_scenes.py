@@ -175,6 +175,13 @@ def test_label_with_a_formula_has_phrases_too():
     assert scenes.phrases("dog") == words.phrases("dog")
 
 
+@pytest.mark.parametrize("label", sorted(synthesis.EVENTS))
+def test_no_evaluation_phrase_can_be_the_caption_of_a_synthesised_clip(label):
+    event = synthesis.EVENTS[label]
+    captions = {one.format(said) for one in event.captions for said in event.words.values()}
+    assert not captions & set(scenes.phrases(label, "evaluation"))
+
+
 def test_unknown_label_is_refused():
     with pytest.raises(ValueError, match="'unicorn', expected one of"):
         scenes.phrases("unicorn")
