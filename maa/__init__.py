@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 CLASSES = {
     "MakeAnAudioPipeline": "maa.pipeline",
     "WordEncoder": "maa.text",
+    "Bert": "maa.text",
     "IstftVocoder": "maa.vocoder",
     "HifiGan": "maa.vocoder",
     "GriffinLim": "maa.vocoder",

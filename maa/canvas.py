@@ -126,6 +126,11 @@ def plain(name):
     return str(name).replace("_", " ")
 
 
+def wrapped(name, letters):
+    """A label as words on lines of at most that many letters."""
+    return "\n".join(textwrap.wrap(plain(name), letters))
+
+
 def colours(names):
     """{name: colour}: those of VARIANTS, and for names not in it what is left, in order."""
     fixed = {VARIANTS[name] for name in names if name in VARIANTS}

@@ -2,9 +2,10 @@
 
     flow(density, …)       values on their way from noise to data (22_diffusion)
     spread({name: …})      share of clips below each distance (40_scores)
+    pictures({name: …})    small pictures side by side (15_clip)
 
 Conventions: titles state the finding; axes carry units; colours as in maa.canvas.
-Source: none in the paper.  Notebooks: 22_diffusion, 40_scores.
+Source: none in the paper.  Notebooks: 15_clip, 22_diffusion, 40_scores.
 """
 
 import numpy as np
@@ -35,6 +36,24 @@ def flow(density, values, steps, paths, title):
              ylim=(values[0], values[-1]))
     figure.titled(title)
     figure.colorbar(shown, label="√ density", pad=0.02)
+    return figure
+
+
+@canvas.styled
+def pictures(named, title, columns=4):
+    """Pictures side by side under their names.
+
+    named:    {name: (3, size, size) tensor in 0 … 1}
+    """
+    rows = -(-len(named) // columns)
+    figure = canvas.Canvas(2.1 * rows + 0.4, "png")
+    grid = figure.subplots(rows, columns, squeeze=False).flat
+    for axes in grid:
+        axes.axis("off")
+    for axes, (name, one) in zip(figure.axes, named.items()):
+        axes.imshow(np.asarray(one).transpose(1, 2, 0).clip(0, 1))
+        axes.set_title(canvas.wrapped(name, 60 // columns), fontsize=11, fontweight="normal")
+    figure.titled(title)
     return figure
 
 

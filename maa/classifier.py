@@ -16,7 +16,7 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 
-from maa import files, mel, training
+from maa import files, mel, melception, training
 
 CENTRE, SPREAD = -2.5, 1.5  # of log10 mels, so that networks see values near -1 … 1
 
@@ -71,7 +71,7 @@ class ResNet18(nn.Module):
         return self.head(self.features(mels))
 
 
-NETWORKS = {"vgg": Vgg, "resnet18": ResNet18}
+NETWORKS = {"vgg": Vgg, "resnet18": ResNet18, "melception": melception.Melception}
 
 
 def build(name, names, **shape):

@@ -1,7 +1,9 @@
 """Sources of sound, each made into a folder of wav files with clips.csv, and the way to load it.
 
-Conventions: the columns of clips.csv are id, file, seconds, label, caption, split, source_id and
-    licence; split is "train" or "held_out", and no recording is in both; sounds are mono, 16 kHz.
+Conventions: the columns of clips.csv are id, file, seconds, label, caption, annotation, split,
+    source_id and licence; split is "train" or "held_out", and no recording is in both; annotation
+    is "caption", or "none" for sound without language, whose label serves for scoring alone; sounds
+    are mono, 16 kHz.
 Source: Section 5.1, Table 4.  Notebook: 10_clips.
 """
 
@@ -19,19 +21,23 @@ from maa import corpus, errors, files, recordings, sounds, synthesis
 ROOT_VARIABLE = "MAA_DATA"
 
 
-def load(folder, split=None):
+def load(folder, split=None, annotation=None):
     """The table and the sounds of a corpus.
 
-    folder:    written by one of SOURCES
-    split:     "train", "held_out" or None for both
-    returns    DataFrame and, row by row, a list of (samples,) float32 at 16 kHz
+    folder:      written by one of SOURCES
+    split:       "train", "held_out" or None for both
+    annotation:  "caption", "none" (sound without language) or None for both
+    returns      DataFrame and, row by row, a list of (samples,) float32 at 16 kHz
 
-    Raises ValueError for an unknown split; MaaError D-MISSING without clips.csv, C-… for a damaged
+    Raises ValueError for an unknown split or annotation; MaaError D-MISSING without clips.csv, C-… for a damaged
     one, A-… for a missing or damaged sound.
     Notebook: 10_clips.
     """
     if split not in (None, *corpus.SPLITS):
         raise ValueError(f"split is {split!r}, expected None or one of {corpus.SPLITS}")
+    if annotation not in (None, *corpus.ANNOTATIONS):
+        raise ValueError(
+            f"annotation is {annotation!r}, expected None or one of {corpus.ANNOTATIONS}")
     folder = pathlib.Path(folder)
     if not (folder / "clips.csv").is_file():
         raise errors.MaaError(
@@ -41,6 +47,8 @@ def load(folder, split=None):
     table["seconds"] = table.seconds.astype(float)
     if split is not None:
         table = table[table.split == split].reset_index(drop=True)
+    if annotation is not None:
+        table = table[table.annotation == annotation].reset_index(drop=True)
     waves = [
         sounds.read(folder / file, min_seconds=0, expected_seconds=seconds)
         for file, seconds in zip(table.file, table.seconds, strict=True)
@@ -48,26 +56,34 @@ def load(folder, split=None):
     return table, waves
 
 
-def from_synthesis(folder, *, clips_per_label=40, seconds=2.56, seed=0):
+def from_synthesis(folder, *, clips_per_label=40, seconds=2.56, seed=0, captioned=1.0):
     """A corpus of synthesised sounds; every fifth clip of a label is held out.
 
-    returns  DataFrame, as clips.csv
+    captioned:  share of the training clips with a caption; the rest is sound without language
+    returns     DataFrame, as clips.csv
     Notebook: 10_clips.
     """
     clips = [
-        corpus.Clip(
-            id=f"{label}-{number:04d}",
-            label=label,
-            split="held_out" if number % 5 == 4 else "train",
-            source_id=f"{label}-{number:04d}",
-            licence="CC0-1.0 (synthesised)",
-            path=f"{label}-{number:04d}",
-            read=functools.partial(_synthesise, label, seconds, seed, number),
-        )
+        _synthetic(label, number, seconds, seed, captioned)
         for label in synthesis.EVENTS
         for number in range(clips_per_label)
     ]
     return corpus.write(folder, clips, max_reject=0)
+
+
+def _synthetic(label, number, seconds, seed, captioned):
+    name = f"{label}-{number:04d}"
+    split = "held_out" if number % 5 == 4 else "train"
+    return corpus.Clip(
+        id=name,
+        label=label,
+        split=split,
+        source_id=name,
+        licence="CC0-1.0 (synthesised)",
+        path=name,
+        read=functools.partial(_synthesise, label, seconds, seed, number),
+        annotation=corpus.hashed_annotation(name, split, captioned),
+    )
 
 
 def _synthesise(label, seconds, seed, number):
@@ -83,12 +99,14 @@ def from_recordings(
     subsets=("esc", "urbansound"),
     held_out_folds=(3, 5),
     seconds=5.0,
+    captioned=1.0,
     max_reject=0.01,
     follow_links=False,
 ):
     """A corpus of real recordings in the layouts of ESC-50 and UrbanSound8K; see maa.recordings.
 
     root:       folder with the sets; None takes the environment variable MAA_DATA
+    captioned:  share of the training recordings with captions; the rest is sound without language
     returns     DataFrame, as clips.csv
 
     Raises as maa.recordings.find and maa.corpus.write do.
@@ -99,6 +117,7 @@ def from_recordings(
         subsets=subsets,
         held_out_folds=held_out_folds,
         seconds=seconds,
+        captioned=captioned,
         follow_links=follow_links,
     )
     return corpus.write(folder, clips, max_reject=max_reject)
@@ -111,8 +130,9 @@ def from_folder(
 
     root:       folder with the CSV; None takes the environment variable MAA_DATA
     table:      the CSV: columns file (relative to root), label, caption; and, if known, split
-                ("train" or "held_out"), source_id and licence. Without split, one source in
-                five is held out; without source_id, every file is a source.
+                ("train" or "held_out"), source_id, licence and annotation. Without split, one
+                source in five is held out; without source_id, every file is a source; a clip
+                whose annotation is "none" needs neither caption nor label.
     seconds:    longer sounds are cut
     returns     DataFrame, as clips.csv
 
@@ -134,6 +154,7 @@ def from_folder(
             licence=row.licence,
             path=row.file,
             read=functools.partial(_read_row, row, spelling, options),
+            annotation=row.annotation,
         )
         for row in rows.itertuples()
     ]
@@ -145,10 +166,16 @@ def _folder_rows(path):
     rows = files.read_table(path, ("file", "label", "caption"), str).drop_duplicates()
     rows["source_id"] = rows.get("source_id", rows.file)
     rows["licence"] = rows.get("licence", "unknown")
+    rows["annotation"] = rows.get("annotation", "caption")
     rows["split"] = rows.get("split", rows.source_id.map(corpus.hashed_split))
     if unknown := set(rows.split) - set(corpus.SPLITS):
         raise errors.MaaError(
             "C-SPLIT", f"{str(path)!r} has splits {sorted(unknown)}, expected {corpus.SPLITS}"
+        )
+    if unknown := set(rows.annotation) - set(corpus.ANNOTATIONS):
+        raise errors.MaaError(
+            "C-ANNOTATION",
+            f"{str(path)!r} has annotations {sorted(unknown)}, expected {corpus.ANNOTATIONS}",
         )
     return rows
 
@@ -165,7 +192,7 @@ def _read_row(row, spelling, options):
         raise errors.MaaError(
             "D-DUP", f"{ascii(row.file)} and {ascii(known)} are one name in two spellings"
         )
-    if not row.caption.strip() or not row.label.strip():
+    if row.annotation == "caption" and not (row.caption.strip() and row.label.strip()):
         raise errors.MaaError("C-EMPTY", f"{row.file!r} has an empty label or caption")
     wave = sounds.read(options["root"] / row.file, **options)
     return wave, row.caption.strip()

@@ -24,7 +24,9 @@ import pandas
 
 from maa import decoding, errors, files, sounds
 
-COLUMNS = ["id", "file", "seconds", "label", "caption", "split", "source_id", "licence"]
+COLUMNS = ["id", "file", "seconds", "label", "caption", "annotation", "split", "source_id",
+           "licence"]
+ANNOTATIONS = ("caption", "none")
 SPLITS = ("train", "held_out")
 THREADS = 16
 
@@ -38,6 +40,8 @@ class Clip:
     source_id:   the recording it was cut from
     path:        what rejects.jsonl calls it
     read:        function without arguments giving ((samples,) float32 at 16 kHz, caption)
+    annotation:  "caption", or "none" for sound without language: its caption is then left out, and
+                 its label is there for scoring alone
     """
 
     id: str
@@ -47,11 +51,18 @@ class Clip:
     licence: str
     path: str
     read: typing.Callable
+    annotation: str = "caption"
 
 
 def hashed_split(source_id):
     """The split by name alone: one recording in five is held out."""
     return choose(("held_out", "train", "train", "train", "train"), source_id)
+
+
+def hashed_annotation(source_id, split, captioned):
+    """"caption" for held-out recordings and for that share of the others, "none" for the rest."""
+    chance = int(hashlib.sha256(f"language {source_id}".encode()).hexdigest()[:8], 16) / 16**8
+    return "caption" if split == "held_out" or chance < captioned else "none"
 
 
 def choose(options, name):
@@ -121,10 +132,11 @@ def _save(clip, folder):
 
 def _row(clip, saved):
     return {
-        **{name: getattr(clip, name) for name in ("id", "label", "split", "source_id", "licence")},
+        **{name: getattr(clip, name)
+           for name in ("id", "label", "annotation", "split", "source_id", "licence")},
         "file": f"sounds/{clip.id}.wav",
         "seconds": saved.samples / sounds.RATE,
-        "caption": saved.caption,
+        "caption": saved.caption if clip.annotation == "caption" else "",
     }
 
 

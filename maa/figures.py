@@ -15,8 +15,6 @@ Conventions: titles state the finding; axes carry units; colours as in maa.canva
 Source: none in the paper.  Notebook: all of them.
 """
 
-import textwrap
-
 import numpy as np
 import torch
 from matplotlib import ticker
@@ -93,8 +91,8 @@ def mels(named, title=None, columns=3):
                              f"is it a batch? Give one of its mels")
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
-    words = {name: textwrap.wrap(canvas.plain(name), LETTERS // columns) for name in pictures}
-    high = 1.9 + 0.2 * max(len(lines) for lines in words.values())
+    words = {name: canvas.wrapped(name, LETTERS // columns) for name in pictures}
+    high = 2.1 + 0.2 * max(lines.count("\n") for lines in words.values())
     figure = canvas.Canvas((0.4 if title else 0) + 0.3 + high * rows, "png")
     grid = figure.subplots(rows, columns, squeeze=False, sharex="col", sharey=True)
     for axes in grid.flat[len(pictures):]:
@@ -102,7 +100,7 @@ def mels(named, title=None, columns=3):
     for axes, (name, one) in zip(grid.flat, pictures.items()):
         shown = axes.imshow(one, origin="lower", aspect="auto", vmin=LOG_MEL[0], vmax=LOG_MEL[1],
                             extent=(0, one.shape[1] * mel.HOP / mel.RATE, -0.5, mel.BANDS - 0.5))
-        axes.set_title("\n".join(words[name]), fontsize=12, fontweight="normal")
+        axes.set_title(words[name], fontsize=12, fontweight="normal")
     centres = mel.band_centres().numpy() / 1000
     grid[0, 0].set_yticks(np.interp(KILOHERTZ, centres, np.arange(mel.BANDS)),
                           [f"{f:g}" for f in KILOHERTZ])

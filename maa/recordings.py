@@ -56,7 +56,7 @@ LAYOUTS = {
 }
 
 
-def find(root, *, subsets, held_out_folds, seconds, follow_links=False):
+def find(root, *, subsets, held_out_folds, seconds, captioned=1.0, follow_links=False):
     """The clips of some sets, split by recording.
 
     root:             folder with the sets, each at the top or some folders down, or in a zip
@@ -64,6 +64,7 @@ def find(root, *, subsets, held_out_folds, seconds, follow_links=False):
     held_out_folds:   folds held out, and with them every clip that shares a recording with them;
                       clips without a fold are split by a hash of the recording
     seconds:          longer clips are cut
+    captioned:        share of the training recordings with captions
     follow_links:     True reads through links that lead out of the root
     returns           list of maa.corpus.Clip
 
@@ -81,6 +82,8 @@ def find(root, *, subsets, held_out_folds, seconds, follow_links=False):
     rows["licence"] = [m.get("license", own) for m, own in zip(listed, rows.licence)]
     rows["expected"] = [float(m.get("seconds") or 0) for m in listed]
     rows["split"] = _split(rows, set(map(str, held_out_folds)))
+    rows["annotation"] = [corpus.hashed_annotation(source, split, captioned)
+                          for source, split in zip(rows.source_id, rows.split)]
     options = {"seconds": seconds, "follow_links": follow_links, "root": root}
     return [_clip(row, found_sounds.get(row.stem), options) for row in rows.itertuples()]
 
@@ -188,7 +191,7 @@ def _clip(row, source, options):
         options=options,
     )
     return corpus.Clip(
-        clip_id, row.label, row.split, row.source_id, row.licence, row.stem, read
+        clip_id, row.label, row.split, row.source_id, row.licence, row.stem, read, row.annotation
     )
 
 

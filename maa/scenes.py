@@ -89,6 +89,12 @@ def draw(waves, table, seconds, count, generator, *, two_events=0.25, joined=0.5
     return torch.from_numpy(scenes), heard
 
 
+def by_recording(table):
+    """The table with the recording in place of the label: for networks that learn without labels,
+    also from sound without language. draw() then takes every recording equally often."""
+    return table.assign(label=table.source_id)
+
+
 def varied(wave, generator):
     """The clip started elsewhere, up to 6 dB quieter or louder, never beyond full scale."""
     if len(wave) > SHORT * mel.RATE:

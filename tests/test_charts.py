@@ -98,3 +98,12 @@ def test_settings_of_the_notebook_are_neither_used_nor_changed():
 def test_a_flow_whose_parts_do_not_fit_is_refused(changed, words):
     with pytest.raises(ValueError, match=words):
         flow(**changed)
+
+
+def test_each_picture_stands_under_its_name():
+    red, blue = np.zeros((3, 4, 4)), np.zeros((3, 4, 4))
+    red[0], blue[2] = 1, 1
+    figure = charts.pictures({"a red square": red, "blue_one": blue}, "Two", columns=2)
+    shown = [axes.images[0].get_array() for axes in figure.axes]
+    assert [one[0, 0].tolist() for one in shown] == [[1, 0, 0], [0, 0, 1]]
+    assert [axes.get_title("left") for axes in figure.axes] == ["a red square", "blue one"]

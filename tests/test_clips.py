@@ -58,6 +58,22 @@ def test_the_seed_alone_decides_the_sounds(tmp_path, events):
     assert digests[0] == digests[1] != digests[2]
 
 
+def test_half_of_the_synthesised_training_clips_can_be_without_language(tmp_path, events):
+    table = clips.from_synthesis(tmp_path, clips_per_label=40, seconds=0.2, captioned=0.5)
+    train, held = table[table.split == "train"], table[table.split == "held_out"]
+    assert 0.3 < (train.annotation == "caption").mean() < 0.7
+    assert set(held.annotation) == {"caption"}
+    assert ((table.caption == "") == (table.annotation == "none")).all()
+    assert set(train[train.annotation == "none"].label) == set(table.label)
+
+
+def test_sound_without_language_needs_no_words_in_a_folder(tmp_path):
+    rows = "file,label,caption,annotation\na.wav,,,none\nb.wav,dog,a dog,caption\n"
+    root = folder_of_sounds(tmp_path / "in", rows)
+    table = clips.from_folder(tmp_path / "out", root=root)
+    assert list(table.caption) == ["", "a dog"] and list(table.label) == ["", "dog"]
+
+
 def test_a_real_event_becomes_a_clip(tmp_path, monkeypatch):
     monkeypatch.setattr(synthesis, "EVENTS", {"rain": synthesis.EVENTS["rain"]})
     table = clips.from_synthesis(tmp_path, clips_per_label=2, seconds=1.0)
@@ -162,6 +178,7 @@ def test_long_sounds_are_cut(tmp_path):
         ("file,label\na.wav,dog\n", r"C-COLUMNS: .* lacks \['caption'\]"),
         ("file,label,caption\na.wav,dog,a dog, barking\n", "C-ROWS: .* line 2 has 4 fields"),
         ("file,label,caption,split\na.wav,dog,a dog,test\n", r"C-SPLIT: .* splits \['test'\]"),
+        ("file,label,caption,annotation\na.wav,dog,a dog,text\n", r"C-ANNOTATION: .* \['text'\]"),
         ("file,label,caption\na.wav,dog, \n", "D-EMPTY: none of 1 clips"),
         ("file,label,caption\n", "D-EMPTY: none of 0 clips"),
     ],

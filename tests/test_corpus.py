@@ -1,5 +1,6 @@
 """maa.corpus: clips become a folder; bad ones are set apart, and nothing is in both splits."""
 
+import dataclasses
 import json
 
 import made_sounds
@@ -20,6 +21,23 @@ def clip(name, wave=None, *, split="train", source=None, fault=None):
     return corpus.Clip(name, "dog", split, source or name, "CC0", f"{name}.ogg", read)
 
 
+def test_sound_without_language_keeps_its_label_and_no_caption(tmp_path):
+    silent = dataclasses.replace(clip("a"), annotation="none")
+    table = corpus.write(tmp_path / "c", [silent, clip("b")])
+    assert list(table.label) == ["dog", "dog"]
+    assert list(table.caption) == ["", "a b"]
+    assert list(files.read_table(tmp_path / "c" / "clips.csv", dtype=str).caption) == ["", "a b"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_that_share_of_the_training_recordings_has_captions_and_all_held_out_ones(share):
+    names = [f"fs{number}" for number in range(2000)]
+    kinds = [corpus.hashed_annotation(name, "train", share) for name in names]
+    assert kinds.count("caption") / len(names) == pytest.approx(share, abs=0.03)
+    assert kinds == [corpus.hashed_annotation(name, "train", share) for name in names]
+    assert {corpus.hashed_annotation(name, "held_out", share) for name in names} == {"caption"}
+
+
 def bad(name="bad"):
     return clip(name, fault=errors.MaaError("A-TRUNC", f"{name}.ogg was cut"))
 
@@ -33,6 +51,7 @@ def test_a_corpus_holds_each_clip_as_a_wav_file_and_a_row(tmp_path):
         "seconds": 0.3,
         "label": "dog",
         "caption": "a bb",
+        "annotation": "caption",
         "split": "held_out",
         "source_id": "bb",
         "licence": "CC0",

@@ -109,7 +109,7 @@ def test_one_failing_run_keeps_what_git_and_readers_see():
     for section in SECTIONS:
         for out in STAGES[section]["outs"]:
             path, options = (out, {}) if isinstance(out, str) else next(iter(out.items()))
-            in_cache = re.search("/(clips|models|audio)(/|$)", path)
+            in_cache = re.search("/(clips|captions|pictures|models|audio|rivals)(/|$)", path)
             assert options.get("persist", False) != bool(in_cache), path
 
 
@@ -184,7 +184,8 @@ def test_one_changed_number_runs_only_what_depends_on_it(pretended):
     rows["vocoder"]["small"]["seed"] += 1
     rows["limits"]["minutes"]["clips"]["mini"] += 1
     (pretended / "params.yaml").write_text(yaml.safe_dump(rows))
-    assert {*repro(pretended)} == {"vocoder", "text_to_audio", "listen_first", "scores", "report"}
+    assert {*repro(pretended)} == {"vocoder", "diffsound", "text_to_audio", "listen_first", "scores",
+                                   "report"}
 
 
 def test_an_edited_module_runs_the_code_stage_and_then_what_it_changes(pretended):

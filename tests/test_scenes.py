@@ -169,6 +169,14 @@ def test_only_a_long_clip_is_started_elsewhere(samples, moved):
     assert np.sort(found) / found.max() == pytest.approx(ramp / ramp.max(), abs=1e-5)
 
 
+def test_scenes_by_recording_hold_one_recording_each_and_need_no_label():
+    clips_table = table(["dog", "dog", ""]).assign(source_id=["a", "a", "b"])
+    _, heard = scenes.draw([level(0.1), level(0.2), level(0.3)], scenes.by_recording(clips_table), 2.0,
+                           200, np.random.default_rng(0), two_events=0.0)
+    found = scenes.labels(heard)
+    assert set(found) == {"a", "b"} and 70 < found.count("b") < 130
+
+
 def test_label_with_a_formula_has_phrases_too():
     made = sorted(set(synthesis.EVENTS) - set(words.labels()))[0]
     assert scenes.phrases(made) == synthesis.phrases(made)

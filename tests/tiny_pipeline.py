@@ -2,7 +2,7 @@
 
 import torch
 
-from maa import autoencoder, diffusion, pipeline, text, training, vocoder
+from maa import autoencoder, clap, clip, diffusion, masking, pipeline, text, training, vocoder
 
 WIDTH = 16  # of the text
 COLUMNS = 4  # 0.512 s
@@ -14,10 +14,23 @@ def words_encoder(vocabulary):
 
 
 def clap_encoder(vocabulary):
-    encoder = text.tower(text.build_clap(
+    encoder = clap.text_half(clap.build(
         vocabulary, width=WIDTH, text_layers=1, audio_width=8, audio_depths=(1,)))
     torch.nn.init.normal_(encoder.text_model.embeddings.word_embeddings.weight)
     return encoder
+
+
+def bert_encoder(vocabulary):
+    return masking.bert_encoder(masking.build_bert(vocabulary, width=WIDTH, layers=1))
+
+
+def t5_encoder(vocabulary):
+    return masking.t5_encoder(masking.build_t5(vocabulary, width=WIDTH, layers=1))
+
+
+def clip_encoder(vocabulary):
+    return clip.text_half(clip.build(
+        vocabulary, width=WIDTH, text_layers=1, picture_width=16, picture_layers=1))
 
 
 def build(name="istft", encoder=clap_encoder, **shape):

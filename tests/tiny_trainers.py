@@ -5,7 +5,8 @@ import sys
 
 import torch
 
-from maa import autoencoder, checkpoints, classifier, diffusion, text, training, vocoder
+from maa import autoencoder, checkpoints, clap, classifier, clip, diffusion, masking, text
+from maa import training, vocoder
 
 STEPS, SAVE = 12, 2
 
@@ -20,11 +21,34 @@ def train_classifier(folder, **changed):
                             **{"steps": STEPS, "save_every": SAVE, **changed})
 
 
-def train_text(folder, **changed):
-    captions = [["a dog barking", "the bark of a dog"], ["rain falling", "heavy rain"]] * 3
-    return text.train(folder, sounds(), captions, batch=3, frames=80, width=32, text_layers=1,
-                      spec_size=80, audio_width=16, vocabulary=300,
-                      **{"steps": STEPS, "save_every": SAVE, **changed})[1]
+TEXTS = ["a dog barking", "the bark of a dog", "rain falling", "heavy rain"]
+
+
+def tokenizer():
+    return text.build_tokenizer(TEXTS, 300)
+
+
+def train_clap(folder, **changed):
+    return clap.train(folder, tokenizer(), sounds(), [TEXTS[:2], TEXTS[2:]] * 3, batch=3,
+                      frames=80, width=32, text_layers=1, spec_size=80, audio_width=16,
+                      disturb=True, **{"steps": STEPS, "save_every": SAVE, **changed})
+
+
+def train_clip(folder, **changed):
+    pictures = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(7))
+    return clip.train(folder, tokenizer(), pictures, [TEXTS[:2], TEXTS[2:]] * 3, batch=3, width=16,
+                      text_layers=1, picture_width=16, picture_layers=1,
+                      **{"steps": STEPS, "save_every": SAVE, **changed})
+
+
+def train_bert(folder, **changed):
+    return masking.train_bert(folder, tokenizer(), TEXTS * 6, batch=4, width=16, layers=1,
+                              **{"steps": STEPS, "save_every": SAVE, **changed})
+
+
+def train_t5(folder, **changed):
+    return masking.train_t5(folder, tokenizer(), TEXTS * 6, batch=4, width=16, layers=1,
+                            **{"steps": STEPS, "save_every": SAVE, **changed})
 
 
 def train_autoencoder(folder, **changed):
@@ -52,7 +76,8 @@ def train_diffusion(folder, **changed):
                            **{"steps": STEPS, "save_every": SAVE, **changed})
 
 
-TRAINERS = {"classifier": train_classifier, "text": train_text, "autoencoder": train_autoencoder,
+TRAINERS = {"classifier": train_classifier, "clap": train_clap, "clip": train_clip,
+            "bert": train_bert, "t5": train_t5, "autoencoder": train_autoencoder,
             "vocoder": train_vocoder, "diffusion": train_diffusion}
 
 

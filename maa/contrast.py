@@ -1,0 +1,53 @@
+"""What CLAP and CLIP share: pairs of a thing and its words, taught by contrast.
+
+In a batch, each sound (or picture) must find its own sentence among all, and each sentence its own
+sound.
+
+Conventions: embeddings are unit vectors (rows, width) of one space.
+Source: Section 3.3.  Notebooks: 14_clap, 15_clip.
+"""
+
+import torch
+from torch.nn import functional as F
+
+from maa import text
+
+
+def pair_loss(first, second, scale, groups):
+    """Cross-entropy of finding the partner, along rows and along columns.
+
+    first, second:  (pairs, width) unit vectors; row i of one belongs to row i of the other
+    scale:          what cosines are multiplied by
+    groups:         (pairs,) rows with the same number are each other's right answers too
+    """
+    alike = (groups[:, None] == groups).float()
+    target = alike / alike.sum(1, keepdim=True)
+    scores = scale * first @ second.T
+    return (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
+
+
+class Sentences:
+    """Captions of the things of a training set, as token numbers, drawn at random.
+
+    captions:  one list of true captions for each thing; things with the same captions are not
+               each other's wrong answers
+    """
+
+    def __init__(self, tokenizer, captions, place, hide):
+        texts = sorted({one for several in captions for one in several})
+        row = {one: number for number, one in enumerate(texts)}
+        self.ids, self.mask = text.trimmed(tokenizer, texts, place)
+        self.least, self.hide = min(len(several) for several in captions), hide
+        self.choices = torch.tensor(
+            [[row[one] for one in several[:self.least]] for several in captions], device=place)
+        self.groups = torch.unique(self.choices.sort(1).values, dim=0, return_inverse=True)[1]
+
+    def draw(self, pick, generator):
+        """One caption of each picked thing, a share `hide` of its words hidden."""
+        place = pick.device
+        word = torch.randint(self.least, pick.shape, generator=generator, device=place)
+        row = self.choices[pick, word]
+        ids = self.ids[row]
+        hidden = torch.rand(ids.shape, generator=generator, device=place) < self.hide
+        ids = torch.where(hidden & (ids >= len(text.MARKS)), text.HIDDEN, ids)
+        return {"ids": ids, "mask": self.mask[row], "group": self.groups[pick]}

@@ -1,0 +1,250 @@
+"""LAION's own CLAP checkpoints for transformers' ClapModel, and sounds prepared as LAION does.
+
+LAION's network and ClapModel are the same: RoBERTa reads, HTSAT listens, two layers each lead into
+the common space. Only the names of the weights differ, and query, key and value lie in one.
+
+Conventions: waves (clips, samples) at 48 kHz; a checkpoint is a .pt file, untrusted until read.
+Source: Section 3.3. Differs: the release conditions on Microsoft's CLAP of 2022, another network.
+Notebook: none.
+"""
+
+import contextlib
+import pickle
+import re
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import torch
+from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerBase
+
+from maa import files
+from maa.errors import MaaError
+
+RATE = 48_000
+LONGEST = 10 * RATE  # samples
+DEPTHS = {96: (2, 2, 6, 2), 128: (2, 2, 12, 2), 256: (2, 2, 12, 2)}  # HTSAT tiny, base, large
+RENAMED = {  # LAION's word: ClapModel's
+    "text_branch.": "text_model.",
+    "audio_branch.": "audio_model.audio_encoder.",
+    "_projection.0.": "_projection.linear1.",
+    "_projection.2.": "_projection.linear2.",
+    ".bn0.": ".batch_norm.",
+    ".norm1.": ".layernorm_before.",
+    ".norm2.": ".layernorm_after.",
+    ".attn.proj.": ".attention.output.dense.",
+    ".attn.": ".attention.self.",
+    ".mlp.fc1.": ".intermediate.dense.",
+    ".mlp.fc2.": ".output.dense.",
+}
+DROPPED = "|".join((  # what a checkpoint holds and ClapModel has no place for
+    r"text_branch\.embeddings\.(position_ids|token_type_ids)",  # counted anew
+    r"audio_branch\.layers\.\d+\.blocks\.\d+\.attn_mask",  # follows from the size of the windows
+    r"audio_branch\.spectrogram_extractor\.stft\.conv_(real|imag)\.weight",  # sines and cosines
+    r"audio_branch\.logmel_extractor\.melW",  # compared with those of features()
+    r"audio_branch\.(tscam_conv|head)\.(weight|bias)",  # names AudioSet's classes
+    r"(text|audio)_transform\.sequential\.\d+\.(weight|bias)",  # of the training loss alone
+))
+WORDS = "text_branch.embeddings.word_embeddings.weight"
+PLACES = "text_branch.embeddings.position_embeddings.weight"
+PATCHES = "audio_branch.patch_embed.proj.bias"
+FUSION = "audio_branch.patch_embed.mel_conv2d.weight"  # only where long sounds are fused
+FILTERS = "audio_branch.logmel_extractor.melW"
+SCALAR = np.float64(0).__reduce__()[0]  # LAION's files keep their scores as numbers of numpy
+NUMBERS = [(SCALAR, "numpy.core.multiarray.scalar"), (SCALAR, "numpy._core.multiarray.scalar"),
+           np.dtype, *(type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8"))]
+OWN = {"text_model.embeddings.position_ids", "text_model.embeddings.token_type_ids"}
+KINDS = (  # the first bytes of what is no checkpoint
+    ("K-EMPTY", rb"\Z", "has 0 bytes; download it again"),
+    ("K-POINTER", rb"version \S*git-lfs", "is a git LFS pointer; run `git lfs pull` beside it"),
+    ("K-FORMAT", rb"\s*<", "is a web page, expected a checkpoint; did the site ask for a login?"),
+    ("K-FORMAT", rb"(?!PK\x03\x04|\x80)", "is no PyTorch file, neither a zip nor a pickle"),
+)
+
+
+def import_checkpoint(path, folder, *, text_layers=12):
+    """Turn a LAION-CLAP checkpoint into a folder for ClapModel and ClapFeatureExtractor.
+
+    path:         .pt file, as LAION publishes it
+    folder:       a new one; gets weights, both configurations, source.json (what is returned) and
+                  hashes.json. RoBERTa's tokenizer is not in the file: put it beside them
+    text_layers:  of RoBERTa, 12 in every published checkpoint
+    returns       {"file", "sha256": of that file, "model_sha256": of model.safetensors}
+
+    Raises ValueError if the folder exists, MaaError as read() and convert(); nothing is left then.
+    """
+    path, folder = Path(path), Path(folder)
+    if folder.exists():
+        raise ValueError(f"{str(folder)!r} exists, expected a new folder; was it imported before?")
+    clap = convert(read(path), text_layers=text_layers)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".maa-", dir=folder.parent) as place:
+        made = Path(place) / "clap"
+        clap.save_pretrained(made)
+        extractor(clap).save_pretrained(made)
+        record = {"file": path.name, "sha256": files.sha256(path),
+                  "model_sha256": files.sha256(made / "model.safetensors")}
+        files.write_json(made / "source.json", record)
+        files.write_hashes(made)
+        made.rename(folder)
+    return record
+
+
+def read(path):
+    """Weights in a checkpoint file by LAION's names; no code in the file is run.
+
+    Raises MaaError K-MISSING, K-EMPTY, K-POINTER (git LFS), K-FORMAT (a web page, something else),
+    K-TRUNC (the end is missing), K-HASH (a byte changed), K-UNSAFE (more than weights), K-KEYS.
+    """
+    check_head(Path(path))
+    try:
+        check_sums(path)
+        with torch.serialization.safe_globals(NUMBERS):
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as fault:
+        named = re.search(r"GLOBAL ([\w.]+)", str(fault))
+        raise MaaError("K-UNSAFE", (
+            f"{str(path)!r} asks for {named[1] if named else 'something unknown'}, expected only "
+            f"weights; reading it could run code. If you trust its origin: on a computer apart, "
+            f"torch.load it with weights_only=False, torch.save its state_dict, import that file"
+        )) from fault
+    except (EOFError, OSError, RuntimeError, zipfile.BadZipFile) as fault:
+        raise MaaError("K-TRUNC", f"{str(path)!r} is cut short; download it again") from fault
+    weights = found.get("state_dict", found) if isinstance(found, dict) else None
+    if not isinstance(weights, dict):
+        raise MaaError("K-KEYS", f"{str(path)!r} holds no state_dict; is it a checkpoint of CLAP?")
+    refuse("K-KEYS", "are no named tensors", [
+        k for k, v in weights.items() if not (isinstance(k, str) and torch.is_tensor(v))])
+    several = all(key.startswith("module.") for key in weights)  # trained on several GPUs
+    return {key.removeprefix("module.") if several else key: value
+            for key, value in weights.items()}
+
+
+def check_head(path):
+    """Refuse a file whose first bytes are not those of a checkpoint."""
+    if not path.is_file():
+        raise MaaError("K-MISSING", f"{str(path)!r} is no file; was it downloaded?")
+    with open(path, "rb") as file:
+        head = file.read(200)
+    for code, fits, text in KINDS:
+        if re.match(fits, head):
+            raise MaaError(code, f"{str(path)!r} {text}")
+
+
+def check_sums(path):
+    """Refuse a zip in which a byte changed: torch would read it all the same."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise MaaError("K-HASH", f"{str(path)!r} is damaged at {damaged!r}; download it again")
+
+
+def convert(weights, *, text_layers=12):
+    """ClapModel in eval mode with the weights of a LAION network; every one is used or in DROPPED.
+
+    weights:      {LAION's name: tensor}: RoBERTa-base, and HTSAT tiny, base or large, fused or not
+    text_layers:  of RoBERTa, 12 in every published checkpoint
+
+    Raises MaaError K-KEYS (missing or unknown), K-SHAPE, K-NAN, each naming the first five.
+    """
+    refuse("K-KEYS", "are missing", [k for k in (WORDS, PLACES, PATCHES) if k not in weights])
+    clap = build(weights, text_layers)
+    expected, found, unknown = clap.state_dict(), {}, []
+    for key, value in weights.items():
+        for name, part in renamed(key, value):
+            if name in expected and name not in found:
+                found[name] = part
+            else:
+                unknown.append(key)
+    refuse("K-KEYS", "are unknown to ClapModel", unknown)
+    refuse("K-KEYS", "are missing", sorted(expected.keys() - found.keys() - OWN))
+    refuse("K-SHAPE", "have another shape", [
+        f"{name} {tuple(value.shape)} for {tuple(expected[name].shape)}"
+        for name, value in found.items() if value.shape != expected[name].shape])
+    refuse("K-NAN", "are not finite", [
+        name for name, value in found.items() if not torch.isfinite(value).all()])
+    filters = torch.from_numpy(extractor(clap).mel_filters_slaney).float()
+    theirs = weights.get(FILTERS, filters)
+    if theirs.shape != filters.shape or not torch.allclose(theirs, filters, atol=1e-5):
+        refuse("K-SHAPE", "are not the mel filters of features()", [FILTERS])
+    clap.load_state_dict(found | {name: expected[name] for name in OWN})
+    return clap.eval()
+
+
+def build(weights, text_layers):
+    """ClapModel at random, of the sizes that LAION's weights have."""
+    width = weights[PATCHES].numel()
+    if width not in DEPTHS:
+        raise MaaError("K-SHAPE", f"{PATCHES} has {width} values, expected one of "
+                                  f"{[*DEPTHS]} (HTSAT tiny, base, large); is it another network?")
+    words, places = (max(2, weights[key].numel() // 768) for key in (WORDS, PLACES))
+    return ClapModel(ClapConfig(
+        projection_dim=512,
+        text_config={  # RoBERTa's own epsilon; ClapConfig would take 1e-12
+            "vocab_size": words, "max_position_embeddings": places,
+            "num_hidden_layers": text_layers, "layer_norm_eps": 1e-5},
+        audio_config={
+            "patch_embeds_hidden_size": width, "hidden_size": 8 * width,
+            "depths": list(DEPTHS[width]), "num_attention_heads": [4, 8, 16, 32],
+            "enable_fusion": FUSION in weights}))
+
+
+def renamed(key, value):
+    """ClapModel's (name, tensor) pairs for a weight: one, three for qkv, none if dropped."""
+    if re.fullmatch(DROPPED, key):
+        return []
+    for old, new in RENAMED.items():
+        key = key.replace(old, new)
+    if ".qkv." not in key:
+        return [(key, value)]
+    names = [key.replace("qkv", word) for word in ("query", "key", "value")]
+    return list(zip(names, torch.atleast_1d(value).chunk(3)))
+
+
+def refuse(code, what, names):
+    if names:
+        first = ", ".join(map(str, names[:5])) + (", …" if names[5:] else "")
+        raise MaaError(code, f"{len(names)} weights {what}: {first}; is it a whole checkpoint of "
+                             f"LAION's CLAP with RoBERTa and HTSAT?")
+
+
+def extractor(clap):
+    """ClapFeatureExtractor with LAION's settings; its own lowest frequency would be 0 Hz."""
+    fused = clap.config.audio_config.enable_fusion
+    return ClapFeatureExtractor(frequency_min=50, truncation="fusion" if fused else "rand_trunc")
+
+
+def features(waves, clap):
+    """What LAION's network is given of each sound, for clap.get_audio_features(**features).
+
+    waves:    (clips, samples) at 48 kHz, 10 s at most; shorter ones are repeated, then padded
+    clap:     ClapModel of import_checkpoint()
+    returns   {"input_features": (clips, 1, 1001, 64) in dB, or 4 equal ones where long sounds are
+              fused; "is_longer": (clips, 1), False}
+
+    Raises ValueError if the waves have another shape or last longer.
+    Differs: LAION's reader of files first rounds waves to 16 bits.
+    """
+    if waves.ndim != 2 or not 0 < waves.shape[1] <= LONGEST:
+        raise ValueError(
+            f"waves have shape {tuple(waves.shape)}, expected (clips, 1 … {LONGEST} samples); "
+            f"are they longer than 10 s, of which LAION would take a part at random?")
+    found = extractor(clap)(list(waves.cpu().numpy()), sampling_rate=RATE, return_tensors="pt")
+    return {"input_features": found["input_features"].float().to(waves.device),
+            "is_longer": torch.zeros(len(waves), 1, dtype=torch.bool, device=waves.device)}
+
+
+@contextlib.contextmanager
+def quiet_import():
+    """Inside it, `import laion_clap` asks no model hub; outside, it does, and hangs when offline.
+
+    The package wants three tokenizers at import. Here they are None: without a hub transformers
+    would make empty ones, for which all captions are the same.
+    """
+    asked = mock.patch.object(PreTrainedTokenizerBase, "from_pretrained", return_value=None)
+    with asked, mock.patch.object(sys, "path", [*sys.path]):  # the package adds its own folder
+        yield

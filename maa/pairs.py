@@ -1,0 +1,40 @@
+"""Pairs of words and sound to train the generator on: what is known of each clip, as a list.
+
+Conventions: a pair is (list of true captions, wave (samples,), label); the label serves to draw
+    kinds of sound equally often.
+Source: Section 3.2 (language-free sound gets pseudo captions).  Notebook: 22_diffusion.
+"""
+
+from maa import experts, scenes
+from maa.errors import MaaError
+
+
+def told(table, waves, distilled):
+    """Captioned clips with their captions, sound without language with what the experts chose.
+
+    table, waves:  as maa.clips.load gives them
+    distilled:     DataFrame of experts.distil, all cells as text; has every clip without language
+    returns        list of pairs, in the order of the table. A captioned clip has its own words and
+                   the phrases of its label; the others have the chosen sentence, and for a label
+                   the one that the sentence names, their own staying hidden. A clip whose sentence
+                   was rejected, or names nothing, is left out.
+
+    Raises MaaError C-ID for a clip that no expert heard.
+    """
+    chosen = dict(zip(distilled["id"], distilled["chosen"]))
+    labels = sorted(set(table.label[table.annotation == "caption"]))
+    pairs = []
+    for row, wave in zip(table.itertuples(), waves, strict=True):
+        if row.annotation == "caption":
+            words = [row.caption, *(one for one in scenes.phrases(row.label) if one != row.caption)]
+            pairs.append((words, wave, row.label))
+            continue
+        if row.id not in chosen:
+            raise MaaError("C-ID", (
+                f"clip {row.id!r} is not among the {len(chosen)} that the experts heard; was "
+                f"11_pseudo_captions run on this corpus?"))
+        sentence = chosen[row.id]
+        label = next((one for one in labels if experts.names_label(sentence, one, labels)), None)
+        if label:
+            pairs.append(([sentence], wave, label))
+    return pairs

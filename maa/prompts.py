@@ -1,0 +1,244 @@
+"""Dynamic reprogramming: new pairs of words and sound, made from a captioned clip and events.
+
+Events are drawn from a database, their sounds joined to the clip's own, and a template says so in
+the order heard. `compose` fills a template, `reprogram` makes one new pair, `pool` many at once.
+
+Conventions: waves and scenes are (samples,) float32 at 16 kHz; a database is a list of
+    (label as words, wave); OWN in an order stands for the caption's own sound; texts are kept raw.
+    Two events nest: the text made with the first is X for the second, so each is heard before or
+    after all that was joined so far. The paper leaves this open. One such text in ten can be read
+    in two ways ("before hearing B, X before hearing A,"); what is heard is one of them.
+    The English is the paper's, unrepaired: "before noticing some noisy voice of rain, a cat meows".
+Source: Section 3.2.2, Appendix F. Differs: the paper joins whole clips; here they share the time of
+    one scene. A label is drawn at most once for a scene, else no order could be heard.
+Notebook: 12_reprogrammed_prompts.
+"""
+
+import re
+
+import numpy as np
+import torch
+
+from maa import errors, scenes
+
+WORDS = {
+    "v": ("hearing", "noticing", "listening to", "appearing"),
+    "a": ("clear", "noisy", "close-up", "weird", "clean"),
+    "n": ("audio", "sound", "voice"),
+    "q": ("a", "the", "some"),
+}
+TEMPLATES = {  # in the paper's order; X: the caption, &: the event; then which is heard first
+    "before v q a n of &, X": "X&",  # X takes place before & is heard
+    "X before v q a n of &,": "X&",  # the same turned round; the comma is the paper's
+    "in front of v q a n of &, X": "X&",  # of time, "in front of" can only mean "before"
+    "first is X second is q a n of &": "X&",
+    "after X, v q a n of &": "X&",  # X is over when & is heard
+    "after v q a n of &, X": "&X",  # & is over when X takes place
+    "behind v q a n of &, X": "&X",  # of time, "behind" can only mean "after"
+    "v q a n of &, then X": "&X",
+    "v q a n of &, following X": "X&",  # what follows is &, although it is named first
+    "v q a n of &, later X": "&X",
+    "X after v q a n of &": "&X",  # as the sixth, turned round
+    "before X, v q a n of &": "&X",  # & is heard before X takes place
+}
+OWN = "caption"
+SLOT = re.compile(r"\b[vqanX]\b|&")
+PUNCTUATION = " ,."  # at the end of a text; tells nothing about where it comes from
+ANY = {slot: f"(?:{'|'.join(said)})" for slot, said in WORDS.items()} | {"X": ".+", "&": ".+"}
+SHAPES = [re.compile(SLOT.sub(lambda slot: ANY[slot[0]], template.strip(PUNCTUATION)),
+                     re.IGNORECASE | re.DOTALL) for template in TEMPLATES]  # all that each can say
+SHARE = 5  # no sound gets less than a fifth of the time
+SHORTEST = 2 * SHARE * scenes.FADE  # samples of a scene: a fifth of it holds two fades
+
+
+def database(table, waves):
+    """Events to draw from: (label as words, wave) for each row; "sea_waves" becomes "sea waves".
+
+    table, waves:  as maa.clips.load gives them
+
+    Raises ValueError if they differ in length, MaaError C-EMPTY for a blank label.
+    """
+    if len(table) != len(waves):
+        raise ValueError(f"table has {len(table)} rows for {len(waves)} waves, expected as many")
+    for label in set(table["label"]):
+        check_words("label", label)
+    return [(plain(label), wave) for label, wave in zip(table["label"], waves)]
+
+
+def compose(caption, event, template, generator):
+    """The template's sentence about a caption and an event.
+
+    template:   a key of TEMPLATES
+    generator:  numpy Generator; draws v, q, a and n, each word of WORDS equally often
+    returns     str; caption and event are in it as they are, whatever letters they hold
+
+    Raises ValueError for an unknown template; MaaError C-EMPTY for an empty or blank text.
+    """
+    if template not in TEMPLATES:
+        raise ValueError(f"template is {template!r}, expected one of {list(TEMPLATES)}")
+    check_words("caption", caption)
+    check_words("event", event)
+    filling = {slot: pick(words, generator) for slot, words in WORDS.items()}
+    filling |= {"X": caption, "&": event}
+    return SLOT.sub(lambda slot: filling[slot[0]], template)  # once: an X in a caption is no slot
+
+
+def reprogram(caption, wave, database, samples, generator, most=2):
+    """A new text and scene: the captioned sound, with 0 … `most` events before or after it.
+
+    samples:    length of the scene
+    generator:  numpy Generator; every number of events, event and template equally often
+    returns     (text, scene (samples,) float32, order: labels and OWN as heard); without events
+                 the caption as it is, and its sound filling the scene
+
+    Raises ValueError for numbers that do not fit, MaaError C-EMPTY for a blank caption; warns
+    C-TEMPLATE if the caption is already a template's sentence.
+    """
+    check_words("caption", caption)
+    check_room(samples, most, {label for label, _ in database})
+    warn_of_templates([caption])
+    plan, order, waves = draw(wave, database, most, generator)
+    text = tell([caption], plan, 1, generator)[0]
+    return text, join(waves, samples, generator), order
+
+
+def pool(clips, database, samples, count, generator, most=2, texts=8):
+    """Scenes for a cache: sound mixed once, so that latents are computed once, and many texts.
+
+    clips:      list of (list of true captions, wave, label), every label drawn equally often
+    database:   list of (label, wave); events of the clip's own label are not joined to it
+    generator:  numpy Generator; sounds are also started elsewhere and up to 6 dB quieter or louder
+    texts:      of each scene; their templates differ and all say the order heard
+    returns     (scenes (count, samples) float32 tensor,
+                 for each scene a list of `texts` strings, for each scene its order)
+
+    Raises and warns as reprogram(). Differs: the paper mixes anew at every step.
+    """
+    if not clips:
+        raise ValueError("clips is empty, expected at least one; is it the right split?")
+    by_label, known = {}, {label for label, _ in database}
+    for captions, wave, label in clips:
+        for caption in captions or [""]:
+            check_words("caption", caption)
+        by_label.setdefault(plain(label), []).append((captions, wave))
+    for label in by_label:
+        check_room(samples, most, known - {label})
+    warn_of_templates([caption for captions, _, _ in clips for caption in captions])
+    sounds, told, orders, labels = np.empty((count, samples), np.float32), [], [], sorted(by_label)
+    for scene in sounds:
+        label = pick(labels, generator)
+        captions, wave = pick(by_label[label], generator)
+        plan, order, waves = draw(wave, database, most, generator, label)
+        scene[:] = join([scenes.varied(one, generator) for one in waves], samples, generator)
+        told.append(tell(captions, plan, texts, generator))
+        orders.append(order)
+    return torch.from_numpy(sounds), told, orders
+
+
+def draw(wave, database, most, generator, own=None):
+    """Events for a sound, drawn evenly; none has the label `own`, no label comes twice.
+
+    returns  (plan: for each event its label and which is heard first, as in TEMPLATES;
+              order and waves as heard: each before or after all that was joined so far)
+    """
+    plan, sequence, taken = [], [(OWN, wave)], {own}
+    number = int(generator.integers(most + 1))
+    while len(plan) < number:
+        label, sound = pick(database, generator)
+        if label in taken:
+            continue
+        taken.add(label)
+        plan.append((label, pick(list(TEMPLATES.values()), generator)))
+        sequence.insert(len(sequence) if plan[-1][1] == "X&" else 0, (label, sound))
+    order, waves = zip(*sequence)
+    return plan, list(order), waves
+
+
+def tell(captions, plan, count, generator):
+    """`count` texts, all true of the plan; no template comes again before all that agree came."""
+    told = [pick(captions, generator) for _ in range(count)]
+    for label, first in plan:
+        agreeing = [template for template, order in TEMPLATES.items() if order == first]
+        rounds = [generator.permutation(agreeing) for _ in range(0, count, len(agreeing))]
+        told = [compose(text, label, str(template), generator)
+                for text, template in zip(told, np.concatenate(rounds))]
+    return told
+
+
+def join(waves, samples, generator):
+    """Sounds one after another in one scene, each with a random share of the time.
+
+    waves:    list of up to five (samples,) arrays, in the order heard
+    returns   (samples,) float32; a fifth or more for each, faded into each other in 20 ms
+    """
+    check_room(samples, len(waves) - 1)
+    for shape in map(np.shape, waves):
+        if len(shape) != 1 or shape[0] == 0:
+            raise ValueError(f"a wave has shape {shape}, expected (samples,); is it a batch?")
+    scene = np.zeros(samples + scenes.FADE, np.float32)
+    edges, rise = cuts(len(waves), samples, generator), scenes.ramp(scenes.FADE)
+    for wave, start, end in zip(waves, edges, edges[1:]):
+        length = end - start + scenes.FADE  # fades out while the next fades in
+        part = scenes.fill([excerpt(wave, length, generator)], length, generator)
+        if start > 0:
+            part[: scenes.FADE] *= rise
+        part[-scenes.FADE :] *= rise[::-1]
+        scene[start : start + length] += part
+    return scene[:samples]
+
+
+def cuts(parts, samples, generator):
+    """Where each part begins, and the end: random, with a fifth of the time or more for each."""
+    least = -(-samples // SHARE)
+    free = generator.dirichlet(np.ones(parts)) * (samples - parts * least)
+    inner = [least * part + int(free[:part].sum()) for part in range(1, parts)]
+    return [0, *inner, samples]
+
+
+def excerpt(wave, length, generator):
+    """A wave that is too long, from a random moment on where the event itself is heard."""
+    if len(wave) <= length:
+        return wave
+    energy = np.cumsum(np.square(wave, dtype=np.float64))
+    within = energy[length:] - energy[:-length]  # half of the most, lest only a pause be heard
+    return wave[1 + pick(np.flatnonzero(within >= within.max() / 2), generator) :]
+
+
+def is_template(text):
+    """Whether a text could have been made by a template: words of ours, not of a listener."""
+    return any(shape.fullmatch(text.strip(PUNCTUATION)) for shape in SHAPES)
+
+
+def pick(things, generator):
+    """One of a list, each equally often, and as it is: numpy's choice would change texts."""
+    return things[int(generator.integers(len(things)))]
+
+
+def plain(label):
+    """A label as words: "sea_waves" → "sea waves"."""
+    return label.replace("_", " ")
+
+
+def check_words(name, text):
+    """MaaError C-EMPTY for a text in which nothing can be read."""
+    if not isinstance(text, str) or not any(c.isprintable() and not c.isspace() for c in text):
+        raise errors.MaaError(
+            "C-EMPTY", f"{name} is {text!r}, expected words; is a cell of the table empty?")
+
+
+def check_room(samples, most, labels=None):
+    """ValueError if `most` events do not find time in a scene, or as many labels to choose from."""
+    if not 0 <= most < SHARE:
+        raise ValueError(f"most is {most}, expected 0 … {SHARE - 1}; each sound takes a fifth")
+    if samples < SHORTEST:
+        raise ValueError(f"samples is {samples}, expected {SHORTEST} or more; is it in seconds?")
+    if labels is not None and len(labels) < most:
+        raise ValueError(f"events of other labels than the clip's are {sorted(labels)}, "
+                         f"expected {most} labels or more")
+
+
+def warn_of_templates(captions):
+    """Warn C-TEMPLATE: such a caption may have been made here, and says nothing new."""
+    if found := [caption for caption in captions if is_template(caption)]:
+        errors.warn("C-TEMPLATE", f"{len(found)} captions are a template's sentence already, such "
+                                  f"as {found[0][:80]!r}; were they made by maa.prompts?")

@@ -1,0 +1,182 @@
+"""Retriever: a held-out tone finds its sentence; pools hold what can be read, once."""
+
+import gzip
+
+import pandas as pd
+import pytest
+import torch
+
+from maa import clips, errors, mel, retriever, text
+
+WORDS = {200: "a deep hum", 800: "a horn", 3000: "a high whistle"}  # Hz
+TRAINING = {"steps": 40, "batch": 9, "frames": 64, "learning_rate": 0.005, "width": 16,
+            "widths": (8, 16), "layers": 1, "vocabulary": 300}
+
+
+def tones(copies, seed=0):
+    """Tones a few per cent off the three pitches, in turn: (3 copies, 16384 samples)."""
+    generator = torch.Generator().manual_seed(seed)
+    pitches = torch.tensor(list(WORDS)).repeat(copies)[:, None]
+    pitches = pitches * (1 + 0.1 * torch.rand(pitches.shape, generator=generator))
+    noise = 0.003 * torch.randn(len(pitches), 16_384, generator=generator)
+    return 0.3 * torch.sin(2 * torch.pi * pitches * torch.arange(16_384) / mel.RATE) + noise
+
+
+def train(folder, **changed):
+    return retriever.train(folder, tones(4), [[one] for one in WORDS.values()] * 4,
+                           **TRAINING | changed)
+
+
+@pytest.fixture(scope="module")
+def expert(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("retriever"))
+
+
+def held_out():
+    return mel.log_mel(tones(2, seed=9))
+
+
+def test_held_out_tones_find_their_sentence(expert):
+    pool = ["a horn", "a high whistle", "a deep hum"]
+    found = retriever.retrieve(expert, held_out(), pool, 1)
+    assert found == [[one] for one in WORDS.values()] * 2
+
+
+def test_all_of_a_small_pool_are_found_nearest_first(expert):
+    pool = list(WORDS.values())
+    found = retriever.retrieve(expert, held_out(), pool, 5)
+    assert all(sorted(several) == sorted(pool) for several in found)
+    assert [several[0] for several in found] == pool * 2
+
+
+def test_contrast_falls(tmp_path):
+    for name, steps in {"before": 1, "after": 30}.items():
+        train(tmp_path / name, steps=steps)
+    before, after = (pd.read_csv(tmp_path / name / "log.csv") for name in ("before", "after"))
+    first, mean = (log[log.name == "contrast"].value.item() for log in (before, after))
+    assert mean < first - 0.3
+
+
+def test_training_twice_gives_the_same_retriever(tmp_path):
+    first, again = (train(tmp_path / name, steps=2)[1].state_dict() for name in ("one", "two"))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+
+
+def test_saved_retriever_finds_the_same_when_loaded(expert, tmp_path):
+    retriever.save(*expert, tmp_path)
+    loaded = retriever.load(tmp_path)
+    assert not loaded[1].training
+    assert torch.equal(loaded[1].hear(held_out()), expert[1].hear(held_out()))
+    pool = list(WORDS.values())
+    assert (retriever.retrieve(loaded, held_out(), pool, 3)
+            == retriever.retrieve(expert, held_out(), pool, 3))
+
+
+def test_vectors_have_length_one_and_padding_does_not_enter_them(expert):
+    tokenizer, network = expert
+    alone = retriever.meanings(tokenizer, network.read, ["a horn"])
+    among = retriever.meanings(tokenizer, network.read, ["a horn", "a high whistle " * 5])
+    assert torch.allclose(alone[0], among[0], atol=1e-5)
+    assert torch.allclose(among.norm(dim=1), torch.ones(2), atol=1e-5)
+
+
+def test_words_that_are_not_read_are_counted(expert):
+    """C03."""
+    tokenizer, network = expert
+    tokens = len(tokenizer("horn " * 5_000, verbose=False)["input_ids"])
+    with pytest.warns(errors.MaaWarning, match=f"C-LONG: .* last {tokens - text.TOKENS} are not"):
+        retriever.meanings(tokenizer, network.read, ["a horn", "horn " * 5_000])
+
+
+@pytest.mark.parametrize(
+    "sentence", ["犬が吠える", "🐕 barks", "نباح", "a\u200bb", "é e\u0301"])
+def test_any_script_has_a_vector(expert, sentence):
+    """C04."""
+    found = retriever.retrieve(expert, held_out()[:1], [sentence, "a horn"], 2)
+    assert sorted(found[0]) == sorted([sentence, "a horn"])
+
+
+def test_an_empty_pool_is_refused(expert):
+    with pytest.raises(ValueError, match="the pool is empty, expected sentences"):
+        retriever.retrieve(expert, held_out(), [], 3)
+
+
+def test_plain_form_has_lower_case_single_spaces_and_no_point():
+    assert retriever.plain("a dog barks") == "a dog barks"
+    assert retriever.plain("  A Dog\t barks. ") == "a dog barks"
+
+
+def test_the_pool_of_a_table_has_each_caption_once_and_no_empty_one():
+    """C01, C02, C05: empty ones are left out, "NA" and "null" are words."""
+    table = pd.DataFrame({"caption": ["Rain.", "rain", "", "  ", ".", "NA", "null"]})
+    assert retriever.pool_of(table) == ["rain", "na", "null"]
+
+
+def test_only_sentences_of_known_words_can_be_read():
+    pool = ["a dog barks", "the dog barks", "a dog", "dog"]
+    assert retriever.readable(pool, ["a dog runs", "it barks"]) == ["a dog barks", "a dog", "dog"]
+
+
+def written(path, text, packed=True):
+    content = text if isinstance(text, bytes) else text.encode()
+    path.write_bytes(gzip.compress(content) if packed else content)
+
+
+def published(folder):
+    """Both sets at their smallest, one of the files packed."""
+    (folder / "captions").mkdir()
+    written(folder / "captions/audiocaps_val.csv.gz",
+            'audiocap_id,caption\n1,"Rain falls, softly."\n2,NA null\n3,Rain\n')
+    header = "file_name," + ",".join(f"caption_{number}" for number in range(1, 6))
+    written(folder / "captions/clotho_captions_evaluation.csv",
+            f"{header}\na.wav,a dog,A Dog.,rain  falls,{'long ' * 31},two cats\n", packed=False)
+
+
+def test_published_captions_are_read_once_in_plain_form(tmp_path):
+    """C05, C07: too short and too long ones are left out, and "NA null" is a sentence."""
+    published(tmp_path)
+    assert retriever.read_pool(tmp_path) == [
+        "rain falls, softly", "na null", "a dog", "rain falls", "two cats"]
+
+
+def test_a_pool_holds_the_tables_captions_and_the_published_ones_in_their_words(
+        tmp_path, monkeypatch):
+    published(tmp_path)
+    monkeypatch.setenv(clips.ROOT_VARIABLE, str(tmp_path))
+    table = pd.DataFrame({"caption": ["a dog barks", "rain that falls"]})
+    assert retriever.POOLS["captioned"](table) == ["a dog barks", "rain that falls"]
+    assert retriever.POOLS["published"](table) == [
+        "a dog barks", "rain that falls", "a dog", "rain falls"]
+
+
+@pytest.mark.parametrize(("content", "code"), [
+    ("", "C-COLUMNS: .*lacks"),  # C16
+    ("caption\n", "C-POOL: no captions"),  # C17
+    ("audiocap_id,text\n1,rain falls\n", "C-COLUMNS: .*lacks .'caption'.; has"),  # C06
+    ("caption\nrain\0 falls\n", "C-NUL: .* NUL byte"),  # C18
+    ("caption\nrain, it falls\n", "C-ROWS: .* line 2"),
+    (b"caption\n\xff\xfe rain\n", "C-ENCODING"),
+])
+def test_a_damaged_table_of_captions_is_refused_in_one_line(tmp_path, content, code):
+    """C06, C16, C17, C18."""
+    written(tmp_path / "audiocaps_train.csv.gz", content)
+    with pytest.raises(errors.MaaError, match=code):
+        retriever.read_pool(tmp_path)
+
+
+def test_a_cut_or_a_swollen_archive_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "audiocaps_train.csv.gz"
+    written(path, "caption\n" + "rain falls\n" * 100)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    with pytest.raises(errors.MaaError, match="C-GZIP: .* is damaged"):
+        retriever.read_pool(tmp_path)
+    path.write_bytes(whole)
+    monkeypatch.setattr(retriever, "CAP", 500)
+    with pytest.raises(errors.MaaError, match="C-GZIP: .* is over"):
+        retriever.read_pool(tmp_path)
+
+
+def test_no_published_captions_at_all_are_told_in_one_line(tmp_path):
+    with pytest.raises(errors.MaaError, match="C-POOL: no captions in .* MAA_DATA"):
+        retriever.read_pool(tmp_path)
