@@ -11,22 +11,24 @@ from transformers import ClapConfig, ClapModel, ClapTextModelWithProjection
 from maa import classifier, contrast, mel, text, training
 
 
-def build(vocabulary, *, width=192, text_layers=3, spec_size=160, patch=4, audio_width=64,
-               audio_depths=(2, 2, 2), reader=None):
+def build(vocabulary, *, width=192, projection=None, text_layers=3, spec_size=160, patch=4,
+          audio_width=64, audio_depths=(2, 2, 2), reader=None):
     """Small CLAP: RoBERTa-like text tower, HTSAT-like audio tower on our log-mels.
 
-    width:       of the text tower and of the shared space
+    width:       of the text tower
+    projection:  of the shared space, and of every token for the denoiser; None is `width`
     spec_size:   the audio tower sees 80 bands × spec_size² / 80 moments
     patch:       side of the squares that it reads as one, HTSAT's is 4
     reader:      transformers.BertModel whose weights the text tower begins with, as the published
                  ones begin with BERT's or RoBERTa's; None begins at random
     """
-    stages = len(audio_depths)
+    stages, projection = len(audio_depths), projection or width
     clap = ClapModel(ClapConfig(
-        projection_dim=width,
+        projection_dim=projection,
         text_config={
             "vocab_size": vocabulary, "hidden_size": width, "intermediate_size": 3 * width,
-            "num_hidden_layers": text_layers, "num_attention_heads": 4, "projection_dim": width,
+            "num_hidden_layers": text_layers, "num_attention_heads": 4,
+            "projection_dim": projection,
             "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "type_vocab_size": 2,
             "max_position_embeddings": text.TOKENS + 1, "pad_token_id": text.PAD,
             "bos_token_id": text.START, "eos_token_id": text.END},
@@ -36,7 +38,7 @@ def build(vocabulary, *, width=192, text_layers=3, spec_size=160, patch=4, audio
             "depths": list(audio_depths), "num_hidden_layers": stages,
             "num_attention_heads": [4 * 2**i for i in range(stages)],
             "patch_embeds_hidden_size": audio_width, "hidden_size": audio_width * 2 ** (stages - 1),
-            "projection_dim": width, "hidden_dropout_prob": 0.0}))
+            "projection_dim": projection, "hidden_dropout_prob": 0.0}))
     if reader is not None:
         begin_with(clap.text_model, reader)
     return clap

@@ -29,8 +29,8 @@ def load(folder, split=None, annotation=None):
     annotation:  "caption", "none" (sound without language) or None for both
     returns      DataFrame and, row by row, a list of (samples,) float32 at 16 kHz
 
-    Raises ValueError for an unknown split or annotation; MaaError D-MISSING without clips.csv, C-… for a damaged
-    one, A-… for a missing or damaged sound.
+    Raises ValueError for an unknown split or annotation; MaaError D-MISSING without clips.csv,
+    C-… for a damaged one, A-… for a missing or damaged sound.
     Notebook: 10_clips.
     """
     if split not in (None, *corpus.SPLITS):

@@ -71,7 +71,7 @@ def hide_spans(ids, spans):
 
 
 def draw_spans(length, generator):
-    """Where to hide: one span in every ten words, of 1 to SPAN tokens, between the two end marks."""
+    """Where to hide: a span in every ten words, of 1 to SPAN tokens, between the end marks."""
     count = min(1 + (length - 2) // 10, len(text.SPANS) - 1)
     room = np.array_split(np.arange(1, length - 1), count)
     spans = []

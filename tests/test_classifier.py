@@ -174,7 +174,7 @@ def test_the_same_generator_disturbs_in_the_same_way_and_leaves_its_input_alone(
 # ---- refusals -----------------------------------------------------------------------------------
 
 def test_an_unknown_network_is_refused_with_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match=r"'vgg19' is unknown, expected one of .'melception', 'resnet18', 'vgg'"):
+    with pytest.raises(ValueError, match=r"'vgg19' is unknown, expected .* .'melception', 'resnet18', 'v"):
         classifier.build("vgg19", ["dog"])
     with pytest.raises(ValueError, match="'vgg19' is unknown"):
         classifier.train(tmp_path / "none", *scenes(1, seed=0), network="vgg19", steps=1)

@@ -171,7 +171,8 @@ def test_only_a_long_clip_is_started_elsewhere(samples, moved):
 
 def test_scenes_by_recording_hold_one_recording_each_and_need_no_label():
     clips_table = table(["dog", "dog", ""]).assign(source_id=["a", "a", "b"])
-    _, heard = scenes.draw([level(0.1), level(0.2), level(0.3)], scenes.by_recording(clips_table), 2.0,
+    _, heard = scenes.draw([level(0.1), level(0.2), level(0.3)],
+                           scenes.by_recording(clips_table), 2.0,
                            200, np.random.default_rng(0), two_events=0.0)
     found = scenes.labels(heard)
     assert set(found) == {"a", "b"} and 70 < found.count("b") < 130

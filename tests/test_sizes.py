@@ -16,10 +16,10 @@ def count(network):
 
 
 def test_the_paper_row_builds_a_denoiser_of_160_223_684_parameters():
-    row, text_row = ROWS["diffusion"]["paper"], ROWS["text_encoder"]["paper"]
+    row, text_row = ROWS["diffusion"]["paper"], ROWS["clap"]["paper"]
     with torch.device("meta"):
         unet = diffusion.build_unet(widths=row["widths"], layers=row["layers"],
-                                    heads=row["heads"], text_width=text_row["width"])
+                                    heads=row["heads"], text_width=text_row["projection"])
     assert count(unet) == 160_223_684
 
 
