@@ -5,6 +5,9 @@ import struct
 
 import numpy as np
 import soundfile
+import torch
+
+NAMED = {200: "a deep hum", 800: "a horn", 3000: "a high whistle"}  # Hz
 
 
 def tone(seconds=2.0, rate=16_000, hertz=440.0, peak=0.5):
@@ -13,6 +16,15 @@ def tone(seconds=2.0, rate=16_000, hertz=440.0, peak=0.5):
     noise = np.random.default_rng(0).standard_normal(samples) * 0.02
     wave = np.sin(2 * np.pi * hertz * np.arange(samples) / rate) + noise
     return (peak * wave / np.abs(wave).max(initial=1e-9)).astype(np.float32)
+
+
+def tones(copies, seed=0):
+    """Tones a few per cent off the pitches of NAMED, in turn: (3 copies, 16384 samples) tensor."""
+    generator = torch.Generator().manual_seed(seed)
+    pitches = torch.tensor(list(NAMED)).repeat(copies)[:, None]
+    pitches = pitches * (1 + 0.1 * torch.rand(pitches.shape, generator=generator))
+    noise = 0.003 * torch.randn(len(pitches), 16_384, generator=generator)
+    return 0.3 * torch.sin(2 * torch.pi * pitches * torch.arange(16_384) / 16_000) + noise
 
 
 def encoded(wave=None, kind="WAV", coding=None, rate=16_000):

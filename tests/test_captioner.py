@@ -5,26 +5,17 @@ import math
 import pandas as pd
 import pytest
 import torch
+from made_sounds import NAMED, tones
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
-from maa import captioner, errors, mel, text
+from maa import captioner, errors, text
 
-WORDS = {200: "a deep hum", 800: "a horn", 3000: "a high whistle"}  # Hz
 TRAINING = {"steps": 120, "batch": 6, "frames": 64, "learning_rate": 0.005, "width": 32,
             "layers": 1, "heads": 2, "dropout": 0.0, "vocabulary": 300}
 
 
-def tones(copies, seed=0):
-    """Tones a few per cent off the three pitches, in turn: (3 copies, 16384 samples)."""
-    generator = torch.Generator().manual_seed(seed)
-    pitches = torch.tensor(list(WORDS)).repeat(copies)[:, None]
-    pitches = pitches * (1 + 0.1 * torch.rand(pitches.shape, generator=generator))
-    noise = 0.003 * torch.randn(len(pitches), 16_384, generator=generator)
-    return 0.3 * torch.sin(2 * torch.pi * pitches * torch.arange(16_384) / mel.RATE) + noise
-
-
 def train(folder, **changed):
-    captions = [[one] for one in WORDS.values()]
+    captions = [[one] for one in NAMED.values()]
     return captioner.train(folder, tones(4), captions * 4, held_out=(tones(1, 5), captions),
                            **TRAINING | changed)
 
@@ -50,7 +41,7 @@ def test_the_loss_falls_on_trained_and_on_held_out_tones(trained):
 def test_held_out_tones_get_the_right_words(trained):
     tokenizer, network, _ = trained
     written = captioner.write(network, tokenizer, tones(2, seed=9), 2, draws())
-    assert [several[0] for several in written] == list(WORDS.values()) * 2
+    assert [several[0] for several in written] == list(NAMED.values()) * 2
     assert {len(several) for several in written} == {2}
 
 
@@ -80,10 +71,10 @@ def test_dice_draw_words_as_often_as_the_softmax_says():
 
 
 def test_mean_loss_of_an_untrained_captioner_is_that_of_guessing():
-    tokenizer = text.build_tokenizer(WORDS.values(), 300)
+    tokenizer = text.build_tokenizer(NAMED.values(), 300)
     network = captioner.build(tokenizer, width=32, layers=1, heads=2).eval()
     torch.nn.init.zeros_(network.model.decoder.layer_norm.weight)
-    loss = captioner.mean_loss(network, tokenizer, tones(1), [[one] for one in WORDS.values()])
+    loss = captioner.mean_loss(network, tokenizer, tones(1), [[one] for one in NAMED.values()])
     assert loss == pytest.approx(math.log(len(tokenizer)), abs=1e-4)
 
 
@@ -103,7 +94,7 @@ def test_saved_captioner_writes_the_same_when_loaded(trained, tmp_path):
 
 def test_a_published_network_in_a_folder_writes_behind_the_same_call(tmp_path):
     """A tiny Whisper with random weights: other features, another class, the same call."""
-    tokenizer = text.build_tokenizer(WORDS.values(), 300)
+    tokenizer = text.build_tokenizer(NAMED.values(), 300)
     marks = {"bos_token_id": tokenizer.bos_token_id, "pad_token_id": tokenizer.pad_token_id,
              "eos_token_id": tokenizer.eos_token_id,
              "decoder_start_token_id": tokenizer.bos_token_id}

@@ -5,25 +5,16 @@ import gzip
 import pandas as pd
 import pytest
 import torch
+from made_sounds import NAMED, tones
 
 from maa import clips, errors, mel, retriever, text
 
-WORDS = {200: "a deep hum", 800: "a horn", 3000: "a high whistle"}  # Hz
 TRAINING = {"steps": 40, "batch": 9, "frames": 64, "learning_rate": 0.005, "width": 16,
             "widths": (8, 16), "layers": 1, "vocabulary": 300}
 
 
-def tones(copies, seed=0):
-    """Tones a few per cent off the three pitches, in turn: (3 copies, 16384 samples)."""
-    generator = torch.Generator().manual_seed(seed)
-    pitches = torch.tensor(list(WORDS)).repeat(copies)[:, None]
-    pitches = pitches * (1 + 0.1 * torch.rand(pitches.shape, generator=generator))
-    noise = 0.003 * torch.randn(len(pitches), 16_384, generator=generator)
-    return 0.3 * torch.sin(2 * torch.pi * pitches * torch.arange(16_384) / mel.RATE) + noise
-
-
 def train(folder, **changed):
-    return retriever.train(folder, tones(4), [[one] for one in WORDS.values()] * 4,
+    return retriever.train(folder, tones(4), [[one] for one in NAMED.values()] * 4,
                            **TRAINING | changed)
 
 
@@ -39,11 +30,11 @@ def held_out():
 def test_held_out_tones_find_their_sentence(expert):
     pool = ["a horn", "a high whistle", "a deep hum"]
     found = retriever.retrieve(expert, held_out(), pool, 1)
-    assert found == [[one] for one in WORDS.values()] * 2
+    assert found == [[one] for one in NAMED.values()] * 2
 
 
 def test_all_of_a_small_pool_are_found_nearest_first(expert):
-    pool = list(WORDS.values())
+    pool = list(NAMED.values())
     found = retriever.retrieve(expert, held_out(), pool, 5)
     assert all(sorted(several) == sorted(pool) for several in found)
     assert [several[0] for several in found] == pool * 2
@@ -67,7 +58,7 @@ def test_saved_retriever_finds_the_same_when_loaded(expert, tmp_path):
     loaded = retriever.load(tmp_path)
     assert not loaded[1].training
     assert torch.equal(loaded[1].hear(held_out()), expert[1].hear(held_out()))
-    pool = list(WORDS.values())
+    pool = list(NAMED.values())
     assert (retriever.retrieve(loaded, held_out(), pool, 3)
             == retriever.retrieve(expert, held_out(), pool, 3))
 
