@@ -1,9 +1,11 @@
 """A list of clips made into a folder: one 16 kHz wav file each, clips.csv, and the clips refused.
 
-One bad sound does not end a corpus; too many do, and so does the same sound in both splits.
+One bad sound does not end a corpus; too many do, and so does the same sound in two splits.
 
 Conventions: clips.csv has the columns COLUMNS; `file` is relative to the folder; sounds are mono,
-    16-bit, with peak 0.95; rejects.jsonl has one {"path", "code", "reason"} a line.
+    16-bit, with peak 0.95; rejects.jsonl has one {"path", "code", "reason"} a line. Networks learn
+    from the split "train"; "held_out" are other recordings of the same kinds of sound; "unheard"
+    are kinds or sources of which nothing is trained on, for judging without an example.
 Notebook: 10_clips.
 """
 
@@ -15,6 +17,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import typing
 import warnings
@@ -27,8 +30,11 @@ from maa import decoding, errors, files, sounds
 COLUMNS = ["id", "file", "seconds", "label", "caption", "annotation", "split", "source_id",
            "licence"]
 ANNOTATIONS = ("caption", "none")
-SPLITS = ("train", "held_out")
+SPLITS = ("train", "held_out", "unheard")
 THREADS = 16
+# an id becomes a file name: never hidden, a path, or taken for an option of a command
+UNSAFE = re.compile(r"^[-.]|^$|[/\\\x00-\x1f\x7f]")
+LONGEST_ID = 200  # bytes; a name may have 255
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Clip:
     """One clip before it is written.
 
     id:          file name without ending
-    split:       "train" or "held_out"
+    split:       one of SPLITS
     source_id:   the recording it was cut from
     path:        what rejects.jsonl calls it
     read:        function without arguments giving ((samples,) float32 at 16 kHz, caption)
@@ -60,9 +66,9 @@ def hashed_split(source_id):
 
 
 def hashed_annotation(source_id, split, captioned):
-    """"caption" for held-out recordings and for that share of the others, "none" for the rest."""
+    """"caption" for that share of the training recordings and for all that are not trained on."""
     chance = int(hashlib.sha256(f"language {source_id}".encode()).hexdigest()[:8], 16) / 16**8
-    return "caption" if split == "held_out" or chance < captioned else "none"
+    return "caption" if split != "train" or chance < captioned else "none"
 
 
 def choose(options, name):
@@ -74,23 +80,26 @@ def choose(options, name):
 def write(folder, clips, *, max_reject=0.01):
     """Write the clips and clips.csv, replacing the corpus that was in the folder.
 
-    clips:        list of Clip, of one or both splits
+    clips:        list of Clip, of any splits
     max_reject:   share of clips that may be refused
     returns       DataFrame with COLUMNS
 
-    Raises MaaError D-EMPTY, D-REJECTS (too many refused) or D-OVERLAP (one recording or one content
-    in both splits); the folder then keeps its earlier corpus. Warns D-DUPCONTENT and D-NOTES.
+    Raises MaaError D-EMPTY, D-REJECTS (too many refused), D-OVERLAP (one recording or one content
+    in two splits) or C-ID (one id twice); the folder then keeps its earlier corpus. Warns
+    D-DUPCONTENT and D-NOTES.
     Notebook: 10_clips.
     """
     folder = pathlib.Path(folder)
-    _check_overlap(clips, [clip.source_id for clip in clips], "source")
+    check_ids(clips)
+    check_overlap(clips, [clip.source_id for clip in clips], "source")
     staging = folder / ".building"
     shutil.rmtree(staging, ignore_errors=True)
     try:
         saved = _save_all(clips, staging / "sounds")
-        _record_rejects(folder / "rejects.jsonl", saved, max_reject)
         kept = [(clip, result) for clip, result in saved if isinstance(result, _Saved)]
-        _check_contents(kept)
+        refused = [(clip.path, fault) for clip, fault in saved if not isinstance(fault, _Saved)]
+        record_rejects(folder / "rejects.jsonl", refused, len(saved), max_reject, "clips")
+        check_contents([clip for clip, _ in kept], [result.digest for _, result in kept], "clips")
         table = pandas.DataFrame([_row(clip, result) for clip, result in kept], columns=COLUMNS)
         _promote(staging / "sounds", folder, table)
     finally:
@@ -120,6 +129,10 @@ def _save_all(clips, folder):
 
 def _save(clip, folder):
     try:
+        if UNSAFE.search(clip.id) or len(os.fsencode(clip.id)) > LONGEST_ID:
+            raise errors.MaaError(
+                "C-ID", f"{clip.path!r} has id {clip.id[:80]!r}, expected one that can be a file "
+                f"name: no '/' or control character, no '-' or '.' first, {LONGEST_ID} bytes")
         wave, caption = clip.read()
     except errors.MaaError as fault:
         return fault
@@ -140,43 +153,58 @@ def _row(clip, saved):
     }
 
 
-def _record_rejects(path, saved, max_reject):
-    faults = [(clip, fault) for clip, fault in saved if isinstance(fault, errors.MaaError)]
-    lines = [
-        json.dumps({"path": clip.path, "code": fault.code, "reason": str(fault)}) + "\n"
-        for clip, fault in faults
-    ]
+def record_rejects(path, refused, count, max_reject, things):
+    """Write rejects.jsonl; raise MaaError D-EMPTY if all are refused, D-REJECTS if too many are.
+
+    refused:   [(path of a thing, the MaaError that refused it), …]
+    count:     how many things there were
+    things:    what a message calls them, "clips"
+    """
+    lines = [json.dumps({"path": name, "code": fault.code, "reason": str(fault)}) + "\n"
+             for name, fault in refused]
     files.atomic_write(path, "".join(lines).encode())
     where = "is the list empty?"
-    if faults:
-        where = f"the first: {faults[0][1]}; all are in {str(path)!r}"
-    if len(faults) == len(saved):
-        raise errors.MaaError("D-EMPTY", f"none of {len(saved)} clips can be used; {where}")
-    if len(faults) > max_reject * len(saved):
+    if refused:
+        where = f"the first: {refused[0][1]}; all are in {str(path)!r}"
+    if len(refused) == count:
+        raise errors.MaaError("D-EMPTY", f"none of {count} {things} can be used; {where}")
+    if len(refused) > max_reject * count:
         raise errors.MaaError(
             "D-REJECTS",
-            f"{len(faults)} of {len(saved)} clips refused, expected {max_reject:.1%} or fewer; "
+            f"{len(refused)} of {count} {things} refused, expected {max_reject:.1%} or fewer; "
             f"{where}",
         )
 
 
-def _check_contents(kept):
-    """Refuse one content in both splits; tell of the same content twice in one."""
-    heard = [(clip, saved.digest) for clip, saved in kept if saved.digest]
-    clips, digests = [clip for clip, _ in heard], [digest for _, digest in heard]
-    _check_overlap(clips, digests, "content")
+def check_ids(clips):
+    """Raise MaaError C-ID if two clips have one id, and so one file."""
+    counts = collections.Counter(clip.id for clip in clips)
+    if twice := [one for one, times in counts.items() if times > 1]:
+        raise errors.MaaError(
+            "C-ID", f"{len(twice)} ids such as {twice[0]!r} are there twice, expected one a clip; "
+            f"does the table list a clip twice?")
+
+
+def check_contents(clips, digests, things):
+    """Refuse one content in two splits; tell of the same content twice in one.
+
+    digests:   of each clip's content; "" is nobody's
+    things:    what a message calls them, "clips"
+    """
+    own = [(clip, digest) for clip, digest in zip(clips, digests, strict=True) if digest]
+    check_overlap([clip for clip, _ in own], [digest for _, digest in own], "content")
     first = {}
     twins = [
         f"{clip.id} = {first[digest]}"
-        for clip, digest in heard
+        for clip, digest in own
         if first.setdefault(digest, clip.id) != clip.id
     ]
     if twins:
-        errors.warn("D-DUPCONTENT", f"{len(twins)} clips repeat another: {', '.join(twins[:5])}")
+        errors.warn("D-DUPCONTENT", f"{len(twins)} {things} repeat another: {', '.join(twins[:5])}")
 
 
-def _check_overlap(clips, keys, what):
-    """Raise MaaError D-OVERLAP if a key (recording or content) occurs in both splits."""
+def check_overlap(clips, keys, what):
+    """Raise MaaError D-OVERLAP if a key (recording or content) occurs in two splits."""
     first = {}
     for clip, key in zip(clips, keys, strict=True):
         other = first.setdefault(key, clip)

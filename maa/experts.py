@@ -119,9 +119,7 @@ def read(path):
 
     Raises MaaError C-COLUMNS, C-ROWS, C-ENCODING, C-NUL or C-ID (one clip, two captions).
     """
-    content = Path(path).read_bytes()
-    retriever.refuse_nul(content, path)
-    frame = files.parse_table(content, str(path), COLUMNS, str).drop_duplicates(ignore_index=True)
+    frame = files.read_table(path, COLUMNS, str).drop_duplicates(ignore_index=True)
     if len(twice := frame[frame.id.duplicated()]):
         raise MaaError("C-ID", f"{str(path)!r} has two captions for {twice.id.iloc[0]!r}, "
                                f"expected one row a clip")

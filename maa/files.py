@@ -5,7 +5,6 @@ Notebook: none.
 """
 
 import contextlib
-import csv
 import ctypes
 import datetime
 import errno
@@ -21,7 +20,7 @@ import sys
 
 import pandas
 
-from maa import errors
+from maa import delimited, errors
 
 HASHES = "hashes.json"
 LOCK = ".lock"
@@ -99,8 +98,11 @@ def read_json(path):
 
 
 def write_table(path, frame):
-    """Write a DataFrame as CSV without its index, atomically; missing numbers become "nan"."""
-    text = frame.to_csv(index=False, lineterminator="\n", na_rep="nan")
+    """Write a DataFrame as CSV without its index, atomically; missing numbers become "nan".
+
+    A cell that a spreadsheet would run as a formula gets an apostrophe, which read_table takes off.
+    """
+    text = delimited.guarded(frame).to_csv(index=False, lineterminator="\n", na_rep="nan")
     atomic_write(path, text.encode())
 
 
@@ -111,7 +113,7 @@ def read_table(path, columns=(), dtype=None):
     columns:   names that must be there
     dtype:     as for pandas.read_csv: str keeps every cell as written; None recognises numbers
 
-    Raises MaaError C-ENCODING, C-ROWS (a row of another length) or C-COLUMNS.
+    Raises MaaError C-ENCODING, C-NUL, C-ROWS (a row of another length) or C-COLUMNS.
     Notebook: none.
     """
     return parse_table(pathlib.Path(path).read_bytes(), str(path), columns, dtype)
@@ -119,16 +121,11 @@ def read_table(path, columns=(), dtype=None):
 
 def parse_table(content, name, columns=(), dtype=None):
     """As read_table, from the bytes of a file called `name` in messages."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as fault:
-        raise errors.MaaError(
-            "C-ENCODING", f"{name!r} has byte {fault.start} outside UTF-8; save it as UTF-8 text"
-        ) from fault
-    _check_rows(text, name, columns)
+    delimited.check(content, name, columns)
     frame = pandas.read_csv(
-        io.StringIO(text), dtype=dtype, keep_default_na=False, index_col=False,
+        io.BytesIO(content), dtype=dtype, keep_default_na=False, index_col=False,
         float_precision="round_trip")
+    frame = delimited.unguarded(frame, content)
     return frame if dtype else frame.apply(_as_numbers)
 
 
@@ -140,34 +137,23 @@ def _as_numbers(column):
     return numbers if (numbers.notna() | (column == "nan")).all() else column
 
 
-def _check_rows(text, name, columns):
-    rows = csv.reader(io.StringIO(text, newline=""))
-    try:
-        header = next(rows, [])
-        _check_header(header, name, columns)
-        for row in rows:
-            if row and len(row) != len(header):
-                raise errors.MaaError(
-                    "C-ROWS",
-                    f"{name!r} line {rows.line_num} has {len(row)} fields, expected {len(header)}; "
-                    f"is a comma or a quotation mark unquoted?",
-                )
-    except csv.Error as fault:
-        raise errors.MaaError("C-ROWS", f"{name!r} line {rows.line_num}: {fault}") from fault
-
-
-def _check_header(header, name, columns):
-    missing = [column for column in columns if column not in header]
-    if missing:
-        raise errors.MaaError("C-COLUMNS", f"{name!r} lacks {missing}; has {header}")
-    if not header or len(set(header)) < len(header):
-        raise errors.MaaError("C-COLUMNS", f"{name!r} has header {header}, expected distinct names")
-
-
 def sha256(path):
     """SHA-256 of a file's bytes in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def unchanged(path):
+    """Work on what a file says; MaaError C-CHANGED at the end if it says something else by then."""
+    before = sha256(path)
+    yield
+    if (after := sha256(path)) != before:
+        raise errors.MaaError(
+            "C-CHANGED",
+            f"{str(path)!r} has SHA-256 {after[:12]}…, expected {before[:12]}…; it was edited "
+            f"while it was used: run this again",
+        )
 
 
 def write_hashes(folder):

@@ -4,10 +4,8 @@ The judge is a network of maa.classifier, trained on real clips only. Here sound
 before it; the distances themselves are in maa.metrics, the table of numbers in maa.scores.
 
 Conventions: waves (clips, samples) at 16 kHz; mels (clips, 1, 80, frames) log10 on the CPU.
-Source: Section 5.3.  Notebook: 40_scores.
+Source: Section 5.3.  Notebooks: 40_judges, 41_scores.
 """
-
-import time
 
 import numpy as np
 import pandas as pd
@@ -15,11 +13,16 @@ import torch
 
 from maa import classifier, mel, metrics, training, vocoder
 
-LADDER = (1, 2, 5)  # times a power of ten: "at least 20 times" is the same at every run
-
 
 def mels_of(waves, frames, batch=32):
-    """Log-mels of many waves, cut to `frames`: (clips, samples) → (clips, 1, 80, frames)."""
+    """Log-mels of many waves, cut to `frames`: (clips, samples) → (clips, 1, 80, frames).
+
+    Raises ValueError for waves that are too short: sets compare at one length only.
+    """
+    if waves.shape[-1] // mel.HOP < frames:
+        raise ValueError(
+            f"waves have {waves.shape[-1]} samples, {waves.shape[-1] // mel.HOP} frames, expected "
+            f"{frames} frames or more; were they made {mel.RATE} samples a second, and as long?")
     place = training.device()
     return torch.cat(
         [mel.log_mel(part.to(place))[..., :frames].cpu() for part in waves.split(batch)])
@@ -77,26 +80,3 @@ def fid(real, made, count, seed=0):
     generator = np.random.default_rng(seed)
     chosen = (part[generator.permutation(len(part))[:count]] for part in (real, made))
     return metrics.frechet_distance(*chosen)
-
-
-def speed(voice, mels, threads=2):
-    """Seconds of sound a vocoder makes in one second on CPU threads, rounded down to 1, 2, 5, 10, …
-
-    mels:     (clips, 1, 80, frames), made one after another; the first twice, once unmeasured
-    """
-    before, voice = torch.get_num_threads(), voice.cpu()
-    torch.set_num_threads(threads)
-    with torch.inference_mode():
-        voice(mels[:1])
-        start = time.perf_counter()
-        for one in mels:
-            voice(one[None])
-        seconds = time.perf_counter() - start
-    torch.set_num_threads(before)
-    return rounded_down(mels.shape[0] * mels.shape[-1] * mel.HOP / mel.RATE / seconds)
-
-
-def rounded_down(number):
-    """The largest of 1, 2, 5, 10, 20, … (or 0.5, 0.2, …) that `number` reaches."""
-    power = 10.0 ** np.floor(np.log10(number))
-    return float(max(step * power for step in LADDER if step * power <= number * (1 + 1e-9)))

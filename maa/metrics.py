@@ -11,7 +11,7 @@ Conventions: features (clips, width); scores (clips, classes), before the softma
 Metrics: `mel_l1`, `frechet_distance` (FID), `kernel_distance` (KAD), `kl`, `inception_score` (IS),
     `clap_score`, `accuracy`. Intervals: `interval` of means, `bootstrap` of everything else.
 Source: Section 5.3. Differs: the paper has no KAD, no IS and no intervals but those of opinions.
-Notebook: 40_scores.
+Notebook: 40_judges.
 """
 
 import math
@@ -19,9 +19,9 @@ import math
 import numpy as np
 from scipy import special
 
+from maa import intervals
 from maa.errors import MaaError
 
-PERCENT = [0.025, 0.975]  # ends of a 95 % interval
 FACTOR = 100  # of the squared discrepancy in KAD, as published
 
 
@@ -99,7 +99,7 @@ def frechet_distance(real, made, unequal=False):
     unequal:     allow different counts; do not compare such a value with another
     returns      float, 0 for equal sets
 
-    Source: Section 5.3.  Notebook: 40_scores.
+    Source: Section 5.3.  Notebook: 40_judges.
     """
     a, b = two_sets(real, made, unequal)
     shift = a.mean(0) - b.mean(0)
@@ -125,7 +125,7 @@ def kernel_distance(real, made, unequal=False):
     returns      float, 0 on average for sets of one source, so it may be slightly negative
 
     Raises MaaError S-SPREAD if half of the pairs of real clips have equal features.
-    Source: none in the paper.  Notebook: 40_scores.
+    Source: none in the paper.  Notebook: 40_judges.
     """
     a, b = two_sets(real, made, unequal)
     scale, centre = np.square(a).sum(1).mean(), a.mean(0)
@@ -155,7 +155,7 @@ def kl(real, made, eps=1e-6):
     eps:         added to each generated probability, so that one of zero costs log(1 / eps) at most
     returns      float in nats; for equal scores about −classes · eps, hardly below 0
 
-    Source: Section 5.3.  Notebook: 40_scores.
+    Source: Section 5.3.  Notebook: 40_judges.
     """
     if not eps > 0:
         raise ValueError(f"eps is {eps}, expected a small number above 0, such as 1e-6")
@@ -172,7 +172,7 @@ def inception_score(scores, splits=1):
               matters for more than one, and fewer clips to a part give a lower score
     returns   float, from 1 (all clips alike, or none clear) to the number of classes
 
-    Source: none in the paper.  Notebook: 40_scores.
+    Source: none in the paper.  Notebook: 40_judges.
     """
     p = special.softmax(finite(scores, "scores"), axis=1)
     if not 1 <= splits <= len(p):
@@ -187,7 +187,7 @@ def clap_score(sounds, texts):
     sounds, texts:  (clips, width) of the same network, row i of both belonging together. A row of
                     zeros points nowhere: its cosine counts as 0
 
-    Source: Section 5.3.  Notebook: 40_scores.
+    Source: Section 5.3.  Notebook: 40_judges.
     """
     a, b = two_rows(sounds, texts, ("sound embeddings", "text embeddings"))
     a, b = (part / np.linalg.norm(part, axis=1, keepdims=True).clip(1e-12) for part in (a, b))
@@ -222,7 +222,8 @@ def interval(values, draws=2000, seed=0):
     if not np.isfinite(values).all():
         raise MaaError("S-NAN", "values are not finite; is a clip damaged?")
     means = values[generator.integers(len(values), size=(draws, len(values)))].mean(1)
-    return tuple(float(q) for q in np.quantile(means, PERCENT))
+    low, high = intervals.of_draws(means, values.mean(), len(values))
+    return max(low, float(values.min())), min(high, float(values.max()))
 
 
 def bootstrap(function, *arrays, draws=200, seed=0):
@@ -246,4 +247,4 @@ def bootstrap(function, *arrays, draws=200, seed=0):
     drawn = np.array([
         function(*(array[generator.integers(len(array), size=len(array))] for array in arrays))
         for _ in range(draws)])
-    return tuple(float(q) for q in np.quantile(drawn - drawn.mean() + value, PERCENT))
+    return intervals.of_draws(drawn - drawn.mean() + value, value, min(map(len, arrays)))

@@ -16,7 +16,7 @@ import pathlib
 import numpy as np
 import pandas
 
-from maa import corpus, decoding, errors, files, inputs, sounds, words
+from maa import corpus, decoding, delimited, errors, files, inputs, sounds, words
 
 ENDINGS = {".wav", ".ogg", ".opus", ".flac", ".mp3"}
 DEPTH = 4  # folders: ESC-50-master/audio is 2 below the root, UrbanSound8K/audio/fold1 is 3
@@ -56,7 +56,9 @@ LAYOUTS = {
 }
 
 
-def find(root, *, subsets, held_out_folds, seconds, captioned=1.0, follow_links=False):
+def find(
+    root, *, subsets, held_out_folds, seconds, unheard=(), captioned=1.0, follow_links=False
+):
     """The clips of some sets, split by recording.
 
     root:             folder with the sets, each at the top or some folders down, or in a zip
@@ -64,28 +66,44 @@ def find(root, *, subsets, held_out_folds, seconds, captioned=1.0, follow_links=
     held_out_folds:   folds held out, and with them every clip that shares a recording with them;
                       clips without a fold are split by a hash of the recording
     seconds:          longer clips are cut
+    unheard:          other keys of LAYOUTS: their clips are the split "unheard", except those that
+                      share a recording with a clip of `subsets`, which are left out
     captioned:        share of the training recordings with captions
     follow_links:     True reads through links that lead out of the root
     returns           list of maa.corpus.Clip
 
     Raises MaaError F-ROOT if a subset is not there, C-… for a damaged table, D-SPLIT if the folds
-    hold out nothing or everything; ValueError for an unknown subset.
+    hold out nothing or everything or no unheard clip is left; ValueError for an unknown subset or
+    one that is named twice. Warns D-SHARED of unheard clips that are left out.
     Notebook: 10_clips.
     """
-    if unknown := set(subsets) - set(LAYOUTS):
-        raise ValueError(f"subsets has {sorted(unknown)}, expected some of {list(LAYOUTS)}")
+    _check_subsets(subsets, unheard)
     tables, found_sounds = _take_inventory(root, follow_links)
     manifest = _manifest(tables)
-    rows = pandas.concat([_rows(subset, tables, root) for subset in subsets], ignore_index=True)
+    rows = pandas.concat(
+        [_rows(subset, tables, root) for subset in (*subsets, *unheard)], ignore_index=True)
     listed = rows.stem.map(lambda stem: manifest.get(stem, {}))
     rows["source_id"] = [m.get("source_id", s) for m, s in zip(listed, rows.source_id)]
     rows["licence"] = [m.get("license", own) for m, own in zip(listed, rows.licence)]
     rows["expected"] = [float(m.get("seconds") or 0) for m in listed]
-    rows["split"] = _split(rows, set(map(str, held_out_folds)))
+    is_unheard = rows.subset.isin(list(unheard))
+    heard = rows[~is_unheard]
+    rows.loc[~is_unheard, "split"] = _split(heard, set(map(str, held_out_folds)))
+    rows.loc[is_unheard, "split"] = "unheard"
+    rows = _without_shared(rows, set(heard.source_id))
     rows["annotation"] = [corpus.hashed_annotation(source, split, captioned)
                           for source, split in zip(rows.source_id, rows.split)]
     options = {"seconds": seconds, "follow_links": follow_links, "root": root}
     return [_clip(row, found_sounds.get(row.stem), options) for row in rows.itertuples()]
+
+
+def _check_subsets(subsets, unheard):
+    for name, keys in (("subsets", subsets), ("unheard", unheard)):
+        if unknown := set(keys) - set(LAYOUTS):
+            raise ValueError(f"{name} has {sorted(unknown)}, expected some of {list(LAYOUTS)}")
+    if both := set(subsets) & set(unheard):
+        raise ValueError(
+            f"{sorted(both)} is in subsets and in unheard; is it for training or not?")
 
 
 def _take_inventory(root, follow_links):
@@ -99,7 +117,8 @@ def _take_inventory(root, follow_links):
         elif ending.lower() == ".csv":
             with inputs.opened(source, root=root, follow_links=follow_links) as file:
                 content = file.read()
-            if any(columns <= _header(content) for columns in known):
+            header = delimited.first_row(content)
+            if any(columns <= header for columns in known):
                 tables.append(files.parse_table(content, inputs.name_of(source), dtype=str))
     return tables, found_sounds
 
@@ -123,11 +142,6 @@ def _sources(root, follow_links):
 
 def _file_name(source):
     return source[1] if isinstance(source, tuple) else source
-
-
-def _header(content):
-    line = content.split(b"\n", 1)[0].decode("utf-8-sig", "replace")
-    return {name.strip().strip('"') for name in line.split(",")}
 
 
 def _manifest(tables):
@@ -163,7 +177,17 @@ def _rows(subset, tables, root):
             "licence": layout.licence,
         }
     )
-    return rows.drop_duplicates("stem")
+    rows = rows.drop_duplicates()
+    if rows.stem.duplicated().any():
+        stem = rows.stem[rows.stem.duplicated()].iloc[0]
+        told = {name: sorted(set(rows[rows.stem == stem][name]))
+                for name in ("label", "fold", "source_id")}
+        raise errors.MaaError(
+            "C-ID",
+            f"{stem!r} of {subset!r} has several rows with {told}, expected one; are there two "
+            f"tables?",
+        )
+    return rows
 
 
 def _split(rows, held_out_folds):
@@ -178,6 +202,20 @@ def _split(rows, held_out_folds):
             f"expected some; the folds there are {sorted(set(rows.fold))}",
         )
     return np.where(held, "held_out", "train")
+
+
+def _without_shared(rows, heard):
+    """The rows without those unheard ones whose recording is among `heard`, with a warning."""
+    unheard = rows.split == "unheard"
+    shared = unheard & rows.source_id.isin(heard)
+    if shared.any():
+        first = rows[shared].iloc[0]
+        text = (f"{shared.sum()} of {unheard.sum()} unheard clips share a recording with others, "
+                f"such as {first.stem!r} of {first.source_id!r}")
+        if shared.sum() == unheard.sum():
+            raise errors.MaaError("D-SPLIT", f"{text}; expected some that do not")
+        errors.warn("D-SHARED", f"{text}; they are left out")
+    return rows[~shared]
 
 
 def _clip(row, source, options):

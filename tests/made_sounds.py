@@ -35,6 +35,15 @@ def encoded(wave=None, kind="WAV", coding=None, rate=16_000):
     return file.getvalue()
 
 
+def folder(root, table, names=("a.wav", "b.wav")):
+    """A folder with clips.csv and a tone of its own in each of the files that are named."""
+    root.mkdir(exist_ok=True)
+    for number, name in enumerate(names):
+        (root / name).write_bytes(encoded(tone(0.5, hertz=300 + 100 * number)))
+    (root / "clips.csv").write_text(table, "utf-8")
+    return root
+
+
 def wav(samples=32_000, *, rate=16_000, channels=1, claimed=None):
     """A 16-bit WAV file whose header says whatever is asked for."""
     sound = (tone(samples / 16_000) * 32_767).astype("<i2").tobytes()

@@ -11,6 +11,9 @@ import pytest
 from maa import clips, corpus, errors, synthesis
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:D-UNLISTED")  # the folder has two sounds
+
+
 @pytest.fixture
 def events(monkeypatch):
     """Two events that cost nothing, in place of the real ones."""
@@ -21,15 +24,6 @@ def events(monkeypatch):
 
     fake = types.SimpleNamespace(EVENTS={"rain": None, "bell": None}, make=make)
     monkeypatch.setattr(clips, "synthesis", fake)
-
-
-def folder_of_sounds(root, table, sounds=("a.wav", "b.wav")):
-    root.mkdir(exist_ok=True)
-    for number, name in enumerate(sounds):
-        wave = made_sounds.tone(0.5, hertz=300 + 100 * number)
-        (root / name).write_bytes(made_sounds.encoded(wave))
-    (root / "clips.csv").write_text(table, "utf-8")
-    return root
 
 
 def test_the_words_of_sources_are_those_of_params():
@@ -48,6 +42,30 @@ def test_synthesis_holds_out_every_fifth_clip_of_a_label(tmp_path, events):
     assert set(table.caption) == {"a rain", "a bell"}
     assert set(table.licence) == {"CC0-1.0 (synthesised)"}
     assert (table.id == table.source_id).all()
+
+
+def test_an_unheard_label_of_synthesis_is_in_no_other_split(tmp_path, events):
+    table = clips.from_synthesis(
+        tmp_path, clips_per_label=10, seconds=0.5, captioned=0.0, unheard=["bell"])
+    assert table.groupby(["label", "split"]).size().to_dict() == {
+        ("bell", "unheard"): 10, ("rain", "held_out"): 2, ("rain", "train"): 8}
+    assert set(table[table.split == "unheard"].annotation) == {"caption"}
+    unheard, waves = clips.load(tmp_path, "unheard")
+    assert set(unheard.label) == {"bell"} and len(waves) == 10
+    assert len(clips.load(tmp_path)[0]) == 20  # all three
+
+
+def test_an_unheard_label_changes_no_other_sound(tmp_path, events):
+    for folder, unheard in (("without", ()), ("with", ("bell",))):
+        clips.from_synthesis(tmp_path / folder, clips_per_label=2, seconds=0.2, unheard=unheard)
+    for name in ("rain-0000", "rain-0001", "bell-0001"):
+        path = f"sounds/{name}.wav"
+        assert (tmp_path / "with" / path).read_bytes() == (tmp_path / "without" / path).read_bytes()
+
+
+def test_an_unknown_unheard_label_is_refused(tmp_path, events):
+    with pytest.raises(ValueError, match=r"unheard has \['gong'\], expected some of bell, rain"):
+        clips.from_synthesis(tmp_path, unheard=["gong"])
 
 
 def test_the_seed_alone_decides_the_sounds(tmp_path, events):
@@ -69,7 +87,7 @@ def test_half_of_the_synthesised_training_clips_can_be_without_language(tmp_path
 
 def test_sound_without_language_needs_no_words_in_a_folder(tmp_path):
     rows = "file,label,caption,annotation\na.wav,,,none\nb.wav,dog,a dog,caption\n"
-    root = folder_of_sounds(tmp_path / "in", rows)
+    root = made_sounds.folder(tmp_path / "in", rows)
     table = clips.from_folder(tmp_path / "out", root=root)
     assert list(table.caption) == ["", "a dog"] and list(table.label) == ["", "dog"]
 
@@ -103,6 +121,21 @@ def test_load_names_what_is_missing_or_unknown(tmp_path, events):
         clips.load(tmp_path)
 
 
+@pytest.mark.parametrize(("damage", "message"), [
+    (lambda text: text[: text.index("\n") + 1], "D-MISSING: .*clips.csv' has no clip below"),
+    (lambda text: text + text.split("\n")[1] + "\n", "C-ID: .* has 'rain-0000' twice, expected"),
+    (lambda text: text.replace("caption,", "", 1), r"C-COLUMNS: .* lacks \['caption'\]"),
+    (lambda text: text + '"', "C-ROWS: .* a quotation mark opens in this row"),
+])
+def test_load_refuses_a_damaged_table(tmp_path, events, damage, message):
+    """C06, C07, C15, C17."""
+    clips.from_synthesis(tmp_path, clips_per_label=1, seconds=0.5)
+    path = tmp_path / "clips.csv"
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(errors.MaaError, match=message):
+        clips.load(tmp_path)
+
+
 def test_load_notices_a_sound_that_was_cut(tmp_path, events):
     clips.from_synthesis(tmp_path, clips_per_label=1, seconds=0.5)
     path = tmp_path / "sounds" / "bell-0000.wav"
@@ -114,7 +147,7 @@ def test_load_notices_a_sound_that_was_cut(tmp_path, events):
 def test_recordings_take_their_root_from_the_environment(tmp_path, monkeypatch):
     rows = "".join(f"{n}-{n}00-A-0.wav,{n},0,dog,True,{n}00,A\n" for n in (1, 2, 3))
     header = "filename,fold,target,category,esc10,src_file,take\n"
-    folder_of_sounds(tmp_path / "data", "", [f"{n}-{n}00-A-0.wav" for n in (1, 2, 3)])
+    made_sounds.folder(tmp_path / "data", "", [f"{n}-{n}00-A-0.wav" for n in (1, 2, 3)])
     (tmp_path / "data" / "esc50.csv").write_text(header + rows)
     (tmp_path / "data" / "clips.csv").unlink()
     monkeypatch.setenv("MAA_DATA", str(tmp_path / "data"))
@@ -122,6 +155,20 @@ def test_recordings_take_their_root_from_the_environment(tmp_path, monkeypatch):
     assert list(table.id) == ["esc-1-100-A-0", "esc-2-200-A-0", "esc-3-300-A-0"]
     assert list(table.split) == ["train", "train", "held_out"]
     assert len(clips.load(tmp_path / "out")[1]) == 3
+
+
+def test_recordings_can_be_joined_by_an_unheard_set(tmp_path):
+    names = [f"{n}-{n}00-A-0.wav" for n in (1, 3)] + ["boat-00.wav"]
+    root = made_sounds.folder(tmp_path / "in", "", names)
+    (root / "clips.csv").unlink()
+    rows = "".join(f"{name},{name[0]},dog,{name[2:5]}\n" for name in names[:2])
+    (root / "esc50.csv").write_text("filename,fold,category,src_file\n" + rows)
+    (root / "ambient.csv").write_text(
+        "filename,fold,category,source_id,subset\nboat-00.wav,,boat,blanket_boat,cc_ambient\n")
+    options = {"root": root, "subsets": ["esc"], "unheard": ["ambient"], "captioned": 0.0}
+    table = clips.from_recordings(tmp_path / "out", **options)
+    assert list(table.split) == ["train", "held_out", "unheard"]
+    assert list(table.annotation) == ["none", "caption", "caption"]
 
 
 @pytest.mark.parametrize("source", ["recordings", "folder"])
@@ -133,7 +180,7 @@ def test_a_missing_root_is_explained(tmp_path, source, root):
 
 
 def test_a_folder_with_a_full_table_is_taken_as_it_says(tmp_path):
-    root = folder_of_sounds(
+    root = made_sounds.folder(
         tmp_path / "in",
         "file,label,caption,split,source_id,licence\n"
         'a.wav,dog,"a dog, barking",train,r1,CC0\n'
@@ -148,10 +195,17 @@ def test_a_folder_with_a_full_table_is_taken_as_it_says(tmp_path):
     assert list(table.seconds) == [0.5, 0.5]
 
 
+def test_a_folder_may_say_which_clips_are_unheard(tmp_path):
+    rows = "a.wav,dog,a dog,train\nb.wav,gong,a gong,unheard\n"
+    root = made_sounds.folder(tmp_path / "in", "file,label,caption,split\n" + rows)
+    clips.from_folder(tmp_path / "out", root=root)
+    assert list(clips.load(tmp_path / "out", "unheard")[0].label) == ["gong"]
+
+
 def test_a_folder_without_split_is_split_by_recording(tmp_path):
     names = [f"{number}.wav" for number in range(30)]
     rows = "".join(f"{name},dog,a dog,r{number // 3}\n" for number, name in enumerate(names))
-    root = folder_of_sounds(tmp_path / "in", "file,label,caption,source_id\n" + rows, names)
+    root = made_sounds.folder(tmp_path / "in", "file,label,caption,source_id\n" + rows, names)
     table = clips.from_folder(tmp_path / "out", root=root)
     assert (table.groupby("source_id").split.nunique() == 1).all()
     assert set(table.split) == {"train", "held_out"}
@@ -159,8 +213,9 @@ def test_a_folder_without_split_is_split_by_recording(tmp_path):
 
 
 def test_a_file_with_two_captions_becomes_two_clips_and_a_repeated_row_one(tmp_path):
+    """C07, C08."""
     rows = "a.wav,dog,a dog\na.wav,dog,one dog\na.wav,dog,a dog\n"
-    root = folder_of_sounds(tmp_path / "in", "file,label,caption\n" + rows)
+    root = made_sounds.folder(tmp_path / "in", "file,label,caption\n" + rows)
     with pytest.warns(errors.MaaWarning, match="D-DUPCONTENT"):
         table = clips.from_folder(tmp_path / "out", root=root)
     assert list(table.caption) == ["a dog", "one dog"]
@@ -168,7 +223,7 @@ def test_a_file_with_two_captions_becomes_two_clips_and_a_repeated_row_one(tmp_p
 
 
 def test_long_sounds_are_cut(tmp_path):
-    root = folder_of_sounds(tmp_path / "in", "file,label,caption\na.wav,dog,a dog\n")
+    root = made_sounds.folder(tmp_path / "in", "file,label,caption\na.wav,dog,a dog\n")
     assert list(clips.from_folder(tmp_path / "out", root=root, seconds=0.2).seconds) == [0.2]
 
 
@@ -184,7 +239,8 @@ def test_long_sounds_are_cut(tmp_path):
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(tmp_path, table, message):
-    root = folder_of_sounds(tmp_path / "in", table)
+    """C02, C06, C13, C17."""
+    root = made_sounds.folder(tmp_path / "in", table)
     with pytest.raises(errors.MaaError, match=message):
         clips.from_folder(tmp_path / "out", root=root)
 
@@ -192,7 +248,7 @@ def test_a_table_that_cannot_be_used_is_refused(tmp_path, table, message):
 @pytest.mark.parametrize("name", ["a b.wav", "Hündin 😀.wav", "-x.wav", "a\nb.wav", "%s'.wav"])
 def test_a31_odd_names_become_plain_ids(tmp_path, name):
     table = f'file,label,caption\n"{name}",dog,a dog\n'
-    root = folder_of_sounds(tmp_path / "in", table, [name])
+    root = made_sounds.folder(tmp_path / "in", table, [name])
     (row,) = clips.from_folder(tmp_path / "out", root=root).itertuples()
     assert row.id.isascii() and row.id.replace("-", "").replace("_", "").isalnum()
     assert row.source_id == name
@@ -201,7 +257,7 @@ def test_a31_odd_names_become_plain_ids(tmp_path, name):
 def test_a31_one_name_in_two_spellings_is_refused(tmp_path):
     names = [unicodedata.normalize(form, "Hündin.wav") for form in ("NFC", "NFD")]
     rows = "".join(f"{name},dog,a dog\n" for name in names)
-    root = folder_of_sounds(tmp_path / "in", "file,label,caption\n" + rows, names)
+    root = made_sounds.folder(tmp_path / "in", "file,label,caption\n" + rows, names)
     table = clips.from_folder(tmp_path / "out", root=root, max_reject=0.5)
     assert len(table) == 1
     assert json.loads((tmp_path / "out" / "rejects.jsonl").read_text())["code"] == "D-DUP"
@@ -209,7 +265,7 @@ def test_a31_one_name_in_two_spellings_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["../b.wav", "link.wav"])
 def test_a34_sounds_outside_the_folder_are_refused(tmp_path, name):
-    root = folder_of_sounds(tmp_path / "in", f"file,label,caption\n{name},dog,a dog\n")
+    root = made_sounds.folder(tmp_path / "in", f"file,label,caption\n{name},dog,a dog\n")
     (tmp_path / "b.wav").write_bytes(made_sounds.encoded())
     (root / "link.wav").symlink_to(tmp_path / "b.wav")
     with pytest.raises(errors.MaaError, match="D-EMPTY"):
@@ -219,8 +275,9 @@ def test_a34_sounds_outside_the_folder_are_refused(tmp_path, name):
 
 
 def test_a39_one_sound_in_both_splits_is_refused(tmp_path):
+    """C27."""
     rows = "a.wav,dog,a dog,train\ncopy.wav,dog,a dog,held_out\n"
-    root = folder_of_sounds(tmp_path / "in", "file,label,caption,split\n" + rows)
+    root = made_sounds.folder(tmp_path / "in", "file,label,caption,split\n" + rows)
     (root / "copy.wav").write_bytes((root / "a.wav").read_bytes())
     with pytest.raises(errors.MaaError, match="D-OVERLAP: .*a.wav.*copy.wav.* of one content"):
         clips.from_folder(tmp_path / "out", root=root)

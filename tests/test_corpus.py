@@ -1,6 +1,7 @@
-"""maa.corpus: clips become a folder; bad ones are set apart, and nothing is in both splits."""
+"""maa.corpus: clips become a folder; bad ones are set apart, and nothing is in two splits."""
 
 import dataclasses
+import itertools
 import json
 
 import made_sounds
@@ -35,7 +36,8 @@ def test_that_share_of_the_training_recordings_has_captions_and_all_held_out_one
     kinds = [corpus.hashed_annotation(name, "train", share) for name in names]
     assert kinds.count("caption") / len(names) == pytest.approx(share, abs=0.03)
     assert kinds == [corpus.hashed_annotation(name, "train", share) for name in names]
-    assert {corpus.hashed_annotation(name, "held_out", share) for name in names} == {"caption"}
+    for split in ("held_out", "unheard"):
+        assert {corpus.hashed_annotation(name, split, share) for name in names} == {"caption"}
 
 
 def bad(name="bad"):
@@ -75,6 +77,7 @@ def test_the_same_clips_give_the_same_bytes(tmp_path):
 
 
 def test_a_refused_clip_is_recorded_and_the_others_are_written(tmp_path):
+    """C25."""
     table = corpus.write(tmp_path, [clip("a"), bad("\udcff")], max_reject=0.5)
     assert list(table.id) == ["a"]
     record = json.loads((tmp_path / "rejects.jsonl").read_text())
@@ -138,9 +141,45 @@ def test_a39_one_recording_in_both_splits_is_refused(tmp_path):
         corpus.write(tmp_path, clips)
 
 
+@pytest.mark.parametrize("pair", list(itertools.permutations(corpus.SPLITS, 2)))
+def test_no_recording_is_in_two_of_the_three_splits(tmp_path, pair):
+    """A39, C27: one recording, and one content under two names."""
+    wave = made_sounds.tone(0.3)
+    for same in ({"source": "fs1"}, {"wave": wave}):
+        clips = [clip(name, split=split, **same) for name, split in zip(("a", "bb"), pair)]
+        with pytest.raises(errors.MaaError, match=f"D-OVERLAP: .*{pair[0]}.*{pair[1]}.* of one"):
+            corpus.write(tmp_path, clips)
+
+
 def test_a39_silence_is_nobodys_content(tmp_path):
     silence = np.zeros(1_600, np.float32)
     corpus.write(tmp_path, [clip("a", silence), clip("b", silence, split="held_out")])
+
+
+@pytest.mark.parametrize("name", [
+    "a/b", "../a", "..", ".a", "a\\b", "a\0b", "a\nb", "", "-AbC", "x" * 201, "é" * 101])
+def test_an_id_that_is_no_plain_file_name_is_rejected(tmp_path, name):
+    """C20, C21: it would become one, or an option of a command."""
+    table = corpus.write(tmp_path / "c", [clip(name, source="s"), clip("b")], max_reject=0.5)
+    assert list(table.id) == ["b"]
+    assert json.loads((tmp_path / "c" / "rejects.jsonl").read_text())["code"] == "C-ID"
+    assert [path.name for path in tmp_path.rglob("*.wav")] == ["b.wav"]
+
+
+@pytest.mark.parametrize("name", ["007", "1e5", "True", "a-b", "a b", "Hündin 犬", "x" * 200])
+def test_any_other_id_is_kept_as_text(tmp_path, name):
+    """C20."""
+    corpus.write(tmp_path, [clip(name)])
+    assert list(files.read_table(tmp_path / "clips.csv", dtype=str).id) == [name]
+    assert (tmp_path / "sounds" / f"{name}.wav").is_file()
+
+
+def test_two_clips_of_one_id_are_refused_before_one_overwrites_the_other(tmp_path):
+    """C08."""
+    corpus.write(tmp_path, [clip("a")])
+    with pytest.raises(errors.MaaError, match="C-ID: 1 ids such as 'b' are there twice, expected"):
+        corpus.write(tmp_path, [clip("b"), clip("b", source="other")])
+    assert list(files.read_table(tmp_path / "clips.csv").id) == ["a"]
 
 
 def test_many_warnings_become_one(tmp_path):

@@ -34,6 +34,7 @@ def test_the_exit_status_follows_the_code(code, status):
 
 @pytest.mark.parametrize("letter", ["\n", "\r", "\x1b", "\u2028", "\udcff", "\0"])
 def test_an_error_stays_on_one_printable_line(letter):
+    """C22: escapes of a terminal are shown, not obeyed."""
     text = str(errors.MaaError("A-FORMAT", f"a{letter}b"))
     assert text.isprintable()
     assert text.encode()

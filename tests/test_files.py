@@ -1,4 +1,7 @@
-"""maa.files: whole files or none, tables read as written, folders locked and hashed."""
+"""maa.files: whole files or none, tables read as written, folders locked and hashed.
+
+Damaged tables are in tests/test_delimited.py.
+"""
 
 import errno
 import os
@@ -122,30 +125,26 @@ def test_a_table_comes_back_equal(tmp_path):
 
 @pytest.mark.parametrize("word", ["NA", "None", "null", "nan", "007", "1e5"])
 def test_c05_cells_read_as_text_stay_as_written(tmp_path, word):
+    """C05, C20."""
     (tmp_path / "a.csv").write_text(f"id,caption\n1,{word}\n")
     assert files.read_table(tmp_path / "a.csv", dtype=str).caption[0] == word
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
-    (tmp_path / "a.csv").write_bytes("\ufefffile,label\nx,y\n".encode())
-    assert list(files.read_table(tmp_path / "a.csv", ("file",))) == ["file", "label"]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"id,text\n1,a\n", r"C-COLUMNS: .* lacks \['caption'\]; has \['id', 'text'\]"),
-        (b"caption,caption\na,b\n", "C-COLUMNS: .* expected distinct names"),
-        (b"id,caption\na,dog, barking\n", "C-ROWS: .* line 2 has 3 fields, expected 2"),
-        (b"id,caption\na\n", "C-ROWS: .* line 2 has 1 fields, expected 2"),
-        (b"id,caption\na,\xe9\n", "C-ENCODING: .* has byte 13 outside UTF-8"),
-        (b"", r"C-COLUMNS: .* lacks \['caption'\]"),
-    ],
-)
-def test_a_damaged_table_is_refused_in_one_line(tmp_path, content, message):
-    (tmp_path / "a.csv").write_bytes(content)
-    with pytest.raises(errors.MaaError, match=message):
-        files.read_table(tmp_path / "a.csv", ("caption",), str)
+def test_a_file_that_is_edited_while_it_is_used_is_told_of(tmp_path):
+    """C29."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"abc")
+    with files.unchanged(path):
+        path.write_bytes(b"abc")  # the same again is no change
+    with pytest.raises(errors.MaaError, match="C-CHANGED: .*a.csv' has SHA-256 .*, expected ba7816"
+                       ) as caught:
+        with files.unchanged(path):
+            path.write_bytes(b"abd")
+    assert caught.value.exit_status == 3
+    with pytest.raises(ZeroDivisionError):
+        with files.unchanged(path):
+            path.write_bytes(b"abe")
+            raise ZeroDivisionError
 
 
 def test_sha256_of_abc_is_the_published_one(tmp_path):

@@ -1,12 +1,11 @@
 """What is brought before the judge: noise of a known level, equal counts, shares that sum to 1."""
 
-import types
-
+import made_sounds
 import numpy as np
 import pytest
 import torch
 
-from maa import judging, mel, vocoder
+from maa import judging, mel, sounds, vocoder
 
 
 class Ear(torch.nn.Module):
@@ -56,6 +55,28 @@ def test_mels_of_many_waves_are_those_of_each_and_as_long_as_asked():
     assert torch.allclose(found, mel.log_mel(waves)[..., :24], atol=1e-4)
 
 
+def test_sets_of_different_lengths_are_cut_to_one_and_too_short_ones_are_refused():
+    """S14."""
+    long, short = tones(300, seconds=0.5), tones(300, seconds=0.25)
+    assert judging.mels_of(long, 15).shape == judging.mels_of(short, 15).shape == (1, 1, 80, 15)
+    with pytest.raises(ValueError, match="have 4000 samples, 15 frames, expected 16 frames"):
+        judging.mels_of(short, 16)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
+def test_sounds_of_different_rates_are_one_sound_before_the_judge(tmp_path, rate):
+    """S14: files are read at 16 kHz; taken as it is, the sound would be another."""
+    heard = []
+    for own in (rate, mel.RATE):
+        wave = made_sounds.tone(1.0, own, hertz=1000)
+        (tmp_path / "a.wav").write_bytes(made_sounds.encoded(wave, rate=own))
+        heard.append(torch.from_numpy(sounds.read(tmp_path / "a.wav")))
+    one, other = (judging.mels_of(wave[None], 62)[0, 0] for wave in heard)
+    loudest = [int(part.mean(1).argmax()) for part in (one, other)]
+    assert loudest[0] == loudest[1] == int((mel.band_centres() - 1000).abs().argmin())
+    assert (one - other)[loudest[0]].abs().mean() < 0.02
+
+
 def test_a_vocoded_tone_is_still_loudest_in_its_band():
     mels = judging.mels_of(tones(500, 2000, 4000), 24)
     found = judging.vocoded(vocoder.build("griffin_lim", iterations=4), mels, batch=2)
@@ -94,6 +115,19 @@ def test_features_are_what_the_judge_sees_before_it_decides():
     assert found == pytest.approx(mels[:, 0, :, 0].numpy())
 
 
+def test_nothing_is_remembered_of_a_sound_or_of_a_judge_that_has_changed(tmp_path, monkeypatch):
+    """S16: there is no store of features that could go stale, in memory or on disk."""
+    monkeypatch.chdir(tmp_path)
+    judge, mels = Ear(), levels(0.0, -4)
+    before = judging.features(judge, mels)
+    mels[1] = -1  # the same tensor with another sound
+    after = judging.features(judge, mels)
+    assert np.array_equal(before[0], after[0]) and after[1] == pytest.approx(-1)
+    judge.features = lambda mels: 2 * mels.mean((1, 3))
+    assert judging.features(judge, mels) == pytest.approx(2 * after)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_label_that_the_judge_does_not_know_is_refused():
     with pytest.raises(ValueError, match=r"labels \['dog'\] are not among the classifier's"):
         judging.hits(Ear(), levels(0.0, -1), ["loud", "dog"])
@@ -123,28 +157,3 @@ def test_more_noise_is_further_from_the_real_sounds():
 def test_a_distance_of_too_few_clips_is_refused(real, made):
     with pytest.raises(ValueError, match=f"{real} and {made} clips, expected 10 or more of each"):
         judging.fid(np.zeros((real, 2)), np.zeros((made, 2)), 10)
-
-
-# ---- speed --------------------------------------------------------------------------------------
-
-@pytest.mark.parametrize("number, reached", [
-    (1, 1), (1.99, 1), (2, 2), (4.9, 2), (5, 5), (9.99, 5), (10, 10), (19.9, 10), (99, 50),
-    (100, 100), (1000, 1000), (3456, 2000), (0.99, 0.5), (0.5, 0.5), (0.3, 0.2), (0.2, 0.2),
-    (0.1, 0.1), (0.04, 0.02)])
-def test_speed_is_rounded_down_to_one_two_or_five(number, reached):
-    assert judging.rounded_down(number) == pytest.approx(reached, rel=1e-12)
-
-
-def test_speed_is_seconds_of_sound_a_second_on_the_threads_asked_for(monkeypatch):
-    seen, before = [], torch.get_num_threads()
-
-    class Voice(torch.nn.Module):
-        def forward(self, mels):
-            seen.append((tuple(mels.shape), torch.get_num_threads()))
-
-    clock = iter([100.0, 100.25])
-    monkeypatch.setattr(judging, "time", types.SimpleNamespace(perf_counter=clock.__next__))
-    mels = torch.zeros(3, 1, 80, 125)  # 6 s of sound in 0.25 s: 24 times
-    assert judging.speed(Voice(), mels, threads=before + 1) == 20
-    assert seen == [((1, 1, 80, 125), before + 1)] * 4  # the first twice, once unmeasured
-    assert torch.get_num_threads() == before

@@ -7,7 +7,7 @@ import numpy as np
 import pandas
 import pytest
 
-from maa import errors, recordings
+from maa import corpus, errors, recordings
 
 ESC = [  # file, fold, category, recording
     ("1-100-A-0.wav", 1, "dog", "100"),
@@ -121,6 +121,43 @@ def test_a_manifest_gives_recordings_licences_and_lengths(tmp_path):
     assert len(boat.read()[0]) == 8_000
 
 
+def with_ambient(root, recording="blanket_boat"):
+    """Both sets, and two ambient clips, one of them of the recording that is named."""
+    as_folders(root)
+    rows = f"boat-00.wav,,boat,{recording},cc_ambient\nwind-00.wav,,wind,blanket_wind,cc_ambient\n"
+    write(root / "ambient.csv", "filename,fold,category,source_id,subset\n" + rows)
+    for number, name in enumerate(("boat-00.wav", "wind-00.wav")):
+        write(root / name, sound(20 + number))
+
+
+def test_an_unheard_set_is_a_split_of_its_own_and_changes_no_other(tmp_path):
+    with_ambient(tmp_path)
+    before, clips = find(tmp_path), find(tmp_path, unheard=("ambient",), captioned=0.0)
+    assert {name: clips[name].split for name in before} == {n: c.split for n, c in before.items()}
+    unheard = {name: clip for name, clip in clips.items() if clip.split == "unheard"}
+    assert list(unheard) == ["ambient-boat-00", "ambient-wind-00"]
+    assert {clip.annotation for clip in unheard.values()} == {"caption"}
+
+
+def test_an_unheard_clip_that_shares_a_recording_with_a_heard_one_is_left_out(tmp_path):
+    """C27, across the sets: fs200 is held out, fs100 is trained on."""
+    for recording in ("fs100", "fs200"):
+        with_ambient(tmp_path, recording)
+        told = f"D-SHARED: 1 of 2 unheard clips share .*'boat-00' of '{recording}'"
+        with pytest.warns(errors.MaaWarning, match=told):
+            clips = find(tmp_path, unheard=("ambient",))
+        assert [name for name, clip in clips.items() if clip.split == "unheard"] == [
+            "ambient-wind-00"]
+
+
+def test_an_unheard_set_of_which_nothing_is_left_is_refused(tmp_path):
+    with_ambient(tmp_path, "fs100")
+    rows = "filename,fold,category,source_id,subset\nboat-00.wav,,boat,fs100,cc_ambient\n"
+    write(tmp_path / "ambient.csv", rows)
+    with pytest.raises(errors.MaaError, match="D-SPLIT: 1 of 1 unheard clips share"):
+        find(tmp_path, unheard=("ambient",))
+
+
 def test_the_zeros_that_pad_esc_clips_are_cut_off(tmp_path):
     as_folders(tmp_path)
     padded = np.concatenate([made_sounds.tone(0.5), np.zeros(8_000)])
@@ -134,6 +171,7 @@ def test_long_clips_are_cut_to_the_seconds_asked_for(tmp_path):
 
 
 def test_a_listed_sound_that_is_not_there_is_named(tmp_path):
+    """C25."""
     as_folders(tmp_path)
     (tmp_path / "ESC-50-master" / "audio" / ESC[0][0]).unlink()
     with pytest.raises(errors.MaaError, match="A-ACCESS: .*1-100-A-0"):
@@ -158,6 +196,36 @@ def test_foreign_tables_and_hidden_files_are_passed_over(tmp_path):
     assert len(find(tmp_path)) == 6
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_a_table_is_known_by_its_columns_however_its_lines_end(tmp_path, end):
+    """C09, C12."""
+    as_folders(tmp_path)
+    write(tmp_path / "ESC-50-master" / "meta" / "esc50.csv",
+          "\ufeff" + esc_table().replace("\n", end))
+    assert "esc-1-100-A-0" in find(tmp_path)
+
+
+def test_a_row_that_is_there_twice_counts_once_and_one_that_contradicts_it_is_refused(tmp_path):
+    """C07, C08: the table of a subset beside that of the whole set."""
+    as_folders(tmp_path)
+    write(tmp_path / "esc10_meta.csv", esc_table())
+    assert len(find(tmp_path)) == 6
+    write(tmp_path / "esc10_meta.csv", esc_table().replace("dog", "cat"))
+    with pytest.raises(errors.MaaError, match="C-ID: '1-100-A-0' of 'esc' .*'cat', 'dog'"):
+        find(tmp_path)
+
+
+def test_a_file_that_lies_outside_by_its_name_becomes_no_file_outside(tmp_path):
+    """C21: the set's own table names ../../evil.wav."""
+    as_folders(tmp_path / "in")
+    path = tmp_path / "in" / "ESC-50-master" / "meta" / "esc50.csv"
+    path.write_text(path.read_text().replace("1-100-A-0.wav", "a/../../../evil.wav"))
+    write(tmp_path / "in" / "evil.wav", sound(1))
+    table = corpus.write(tmp_path / "out", list(find(tmp_path / "in").values()), max_reject=0.5)
+    assert len(table) == 5
+    assert '"C-ID"' in (tmp_path / "out" / "rejects.jsonl").read_text()
+
+
 def test_a_damaged_zip_is_named(tmp_path):
     as_zips(tmp_path)
     data = (tmp_path / "esc10.zip").read_bytes()
@@ -180,6 +248,10 @@ def test_an_unknown_subset_and_a_missing_one_are_told_apart(tmp_path):
         find(tmp_path, subsets=("fsd",))
     with pytest.raises(errors.MaaError, match="F-ROOT: no table of the subset 'ambient'"):
         find(tmp_path, subsets=("ambient",))
+    with pytest.raises(ValueError, match=r"unheard has \['fsd'\], expected some of \['esc'"):
+        find(tmp_path, unheard=("fsd",))
+    with pytest.raises(ValueError, match=r"\['esc'\] is in subsets and in unheard"):
+        find(tmp_path, unheard=("esc",))
 
 
 def test_sounds_are_decoded_from_a_zip_without_unpacking_it(tmp_path):

@@ -1,0 +1,36 @@
+"""The ends of a 95 % interval, from what a number becomes when its clips are drawn anew.
+
+Conventions: draws of a bootstrap are made with as many rows as there are, with replacement.
+Source: after Hesterberg, What Teachers Should Know about the Bootstrap (2015), who widens it alike.
+    The paper gives intervals of opinions alone (Appendix C).
+Notebook: 40_judges.
+"""
+
+import math
+
+import numpy as np
+from scipy import special
+
+PERCENT = [0.025, 0.975]
+
+
+def of_draws(drawn, value, count):
+    """95 % interval of a number, as wide as Student's t has it for few clips: (low, high).
+
+    drawn:   the number in each draw of a bootstrap
+    value:   the number itself
+    count:   rows that were drawn from. They vary less than their source, by √(1 − 1/count), and
+             that variation is only estimated: without correction, intervals of 20 clips hold the
+             truth 92 % of the time. 1 is not corrected: one row cannot tell
+    """
+    # not the default, whose ends lie further in the fewer draws there are
+    ends = np.quantile(drawn, PERCENT, method="weibull")
+    low, high = value + few(count) * (ends - value)
+    return float(low), float(high)
+
+
+def few(count):
+    """How much wider an interval of `count` rows is than the bootstrap says: 1 for very many."""
+    if count < 2:
+        return 1.0
+    return math.sqrt(count / (count - 1)) * special.stdtrit(count - 1, 0.975) / special.ndtri(0.975)
