@@ -76,14 +76,15 @@ def read(clap, ids, mask):
 
 
 def train(folder, tokenizer, waves, captions, *, steps, batch=128, frames=624,
-               learning_rate=0.0005, hide=0.0, disturb=False, seed=0, save_every=1000,
-               fingerprint="", reader=None, **shape):
+          learning_rate=0.0005, hide=0.0, disturb=False, mixup=0.0, seed=0, save_every=1000,
+          fingerprint="", reader=None, **shape):
     """Small CLAP trained by contrast: a sound's own words against all others'.
 
     waves:     (scenes, samples) tensor, 16 kHz
     captions:  one list of true captions for each scene
     hide:      share of words hidden from the text tower, which must then not rely on any one
     disturb:   sounds are moved in time, made louder or quieter, and partly hidden
+    mixup:     share of batches whose sounds are added in pairs, their sentences in proportion
     shape:     keywords of build
     returns    ClapModel in eval mode
 
@@ -97,24 +98,24 @@ def train(folder, tokenizer, waves, captions, *, steps, batch=128, frames=624,
 
     def draw(generator):
         pick = torch.randint(len(pool), (batch,), generator=generator, device=place)
-        sounds = mel.log_mel(pool[pick].float())[..., :frames]
+        waves, share = classifier.mixed(pool[pick].float(), mixup, generator)
+        sounds = mel.log_mel(waves)[..., :frames]
         sounds = classifier.disturbed(sounds, generator) if disturb else sounds
-        return {"mel": sounds, **sentences.draw(pick, generator)}
+        return {"mel": sounds, "share": share, **sentences.draw(pick, generator)}
 
     def loss(now, step):
         sounds, words = hear(clap, now["mel"]), read(clap, now["ids"], now["mask"])
         scale = clap.logit_scale_a.exp().clamp(max=100)
-        value = contrast.pair_loss(sounds, words, scale, now["group"])
+        value = contrast.pair_loss(sounds, words, scale, now["group"], now["share"])
         return value, {"contrast": value}
 
-    settings = {"steps": steps, "batch": batch, "frames": frames, "learning_rate": learning_rate,
-                "hide": hide, "disturb": disturb, "seed": seed, "reader": reader is not None,
-                "vocabulary": len(tokenizer), "scenes": len(waves), "data": fingerprint,
-                **{name: list(v) if isinstance(v, tuple) else v for name, v in shape.items()}}
-    turn = training.Turn(("clap",), loss, learning_rate, weight_decay=0.05)
-    return training.train(folder, modules={"clap": clap}, turns=[turn], batch=draw, steps=steps,
-                          settings=settings, seed=seed, averaged=("clap",), decay=0.99,
-                          save_every=save_every, label="CLAP")["clap"]
+    settings = {
+        "steps": steps, "batch": batch, "frames": frames, "learning_rate": learning_rate,
+        "hide": hide, "disturb": disturb, "mixup": mixup, "seed": seed,
+        "reader": reader is not None, "vocabulary": len(tokenizer), "scenes": len(waves),
+        "data": fingerprint, **shape}
+    return contrast.train(folder, "clap", clap, batch=draw, loss=loss, settings=settings,
+                          save_every=save_every)
 
 
 def text_half(clap):

@@ -8,11 +8,11 @@ import torch
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPTextModel
 
-from maa import contrast, text, training
+from maa import classifier, contrast, text, training
 
 
 def build(vocabulary, *, width=144, text_layers=2, size=64, patch=8, picture_width=128,
-               picture_layers=3):
+          picture_layers=3):
     """Untrained small CLIP: a transformer that reads, a vision transformer that looks.
 
     width:   of the text half and of the shared space
@@ -44,7 +44,7 @@ def read(clip, ids, mask):
 
 
 def train(folder, tokenizer, pictures, captions, *, steps, batch=128, learning_rate=0.0005,
-               hide=0.0, seed=0, save_every=1000, fingerprint="", **shape):
+          hide=0.0, seed=0, save_every=1000, fingerprint="", **shape):
     """Small CLIP trained by contrast: a picture's own words against all others'.
 
     pictures:  (pictures, 3, size, size) tensor in 0 … 1
@@ -69,13 +69,25 @@ def train(folder, tokenizer, pictures, captions, *, steps, batch=128, learning_r
         value = contrast.pair_loss(seen, words, scale, now["group"])
         return value, {"contrast": value}
 
-    settings = {"steps": steps, "batch": batch, "learning_rate": learning_rate, "hide": hide,
-                "seed": seed, "vocabulary": len(tokenizer), "pictures": len(pictures),
-                "data": fingerprint, **shape}
-    turn = training.Turn(("clip",), loss, learning_rate, weight_decay=0.05)
-    return training.train(folder, modules={"clip": clip}, turns=[turn], batch=draw, steps=steps,
-                          settings=settings, seed=seed, averaged=("clip",), decay=0.99,
-                          save_every=save_every, label="CLIP")["clip"]
+    settings = {
+        "steps": steps, "batch": batch, "learning_rate": learning_rate, "hide": hide, "seed": seed,
+        "vocabulary": len(tokenizer), "pictures": len(pictures), "data": fingerprint, **shape}
+    return contrast.train(folder, "clip", clip, batch=draw, loss=loss, settings=settings,
+                          save_every=save_every)
+
+
+@torch.inference_mode()
+def likeness(clip, tokenizer, pictures, sentences):
+    """Cosine of each picture with each sentence: (pictures, sentences), on the CPU.
+
+    pictures:   (pictures, 3, size, size) in 0 … 1
+    sentences:  list of strings
+
+    Source: Section 3.3.  Notebook: 15_clip.
+    """
+    seen = classifier.apply(lambda part: look(clip, part), pictures)
+    said = read(clip, *(x.to(clip.device) for x in text.tokenize(tokenizer, list(sentences))))
+    return seen @ said.cpu().T
 
 
 def moved(pictures, generator):

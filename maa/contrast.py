@@ -10,20 +10,25 @@ Source: Section 3.3.  Notebooks: 14_clap, 15_clip.
 import torch
 from torch.nn import functional as F
 
-from maa import text
+from maa import text, training
 
 
-def pair_loss(first, second, scale, groups):
+def pair_loss(first, second, scale, groups, share=None):
     """Cross-entropy of finding the partner, along rows and along columns.
 
     first, second:  (pairs, width) unit vectors; row i of one belongs to row i of the other
     scale:          what cosines are multiplied by
     groups:         (pairs,) rows with the same number are each other's right answers too
+    share:          (pairs, 1) of each first thing in its sum with another, as classifier.mixed
+                    gives it: the rest of the answer is the other's; None where nothing was added
     """
     alike = (groups[:, None] == groups).float()
-    target = alike / alike.sum(1, keepdim=True)
+    target = back = alike / alike.sum(1, keepdim=True)
+    if share is not None:
+        target = share * target + (1 - share) * target.flip(0)
+        back = target.T / target.T.sum(1, keepdim=True)
     scores = scale * first @ second.T
-    return (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
+    return (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, back)) / 2
 
 
 class Sentences:
@@ -51,3 +56,19 @@ class Sentences:
         hidden = torch.rand(ids.shape, generator=generator, device=place) < self.hide
         ids = torch.where(hidden & (ids >= len(text.MARKS)), text.HIDDEN, ids)
         return {"ids": ids, "mask": self.mask[row], "group": self.groups[pick]}
+
+
+def train(folder, name, network, *, batch, loss, settings, save_every):
+    """The network after its training by contrast, in eval mode: how clap.train and clip.train end.
+
+    name:      what checkpoints call it
+    batch:     batch(generator) -> what loss is given
+    loss:      loss(batch, step) -> (value, {name: value})
+    settings:  {name: value}, all that makes the run what it is; it has steps, learning_rate, seed
+    """
+    plain = {key: list(one) if isinstance(one, tuple) else one for key, one in settings.items()}
+    turn = training.Turn((name,), loss, settings["learning_rate"], weight_decay=0.05)
+    return training.train(
+        folder, modules={name: network}, turns=[turn], batch=batch, steps=settings["steps"],
+        settings=plain, seed=settings["seed"], averaged=(name,), decay=0.99, save_every=save_every,
+        label=name.upper())[name]

@@ -9,19 +9,16 @@ Notebook: none.
 """
 
 import contextlib
-import pickle
 import re
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
 from unittest import mock
 
-import numpy as np
 import torch
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerBase
 
-from maa import files
+from maa import files, untrusted
 from maa.errors import MaaError
 
 RATE = 48_000
@@ -53,16 +50,7 @@ PLACES = "text_branch.embeddings.position_embeddings.weight"
 PATCHES = "audio_branch.patch_embed.proj.bias"
 FUSION = "audio_branch.patch_embed.mel_conv2d.weight"  # only where long sounds are fused
 FILTERS = "audio_branch.logmel_extractor.melW"
-SCALAR = np.float64(0).__reduce__()[0]  # LAION's files keep their scores as numbers of numpy
-NUMBERS = [(SCALAR, "numpy.core.multiarray.scalar"), (SCALAR, "numpy._core.multiarray.scalar"),
-           np.dtype, *(type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8"))]
 OWN = {"text_model.embeddings.position_ids", "text_model.embeddings.token_type_ids"}
-KINDS = (  # the first bytes of what is no checkpoint
-    ("K-EMPTY", rb"\Z", "has 0 bytes; download it again"),
-    ("K-POINTER", rb"version \S*git-lfs", "is a git LFS pointer; run `git lfs pull` beside it"),
-    ("K-FORMAT", rb"\s*<", "is a web page, expected a checkpoint; did the site ask for a login?"),
-    ("K-FORMAT", rb"(?!PK\x03\x04|\x80)", "is no PyTorch file, neither a zip nor a pickle"),
-)
 
 
 def import_checkpoint(path, folder, *, text_layers=12):
@@ -99,48 +87,11 @@ def read(path):
     Raises MaaError K-MISSING, K-EMPTY, K-POINTER (git LFS), K-FORMAT (a web page, something else),
     K-TRUNC (the end is missing), K-HASH (a byte changed), K-UNSAFE (more than weights), K-KEYS.
     """
-    check_head(Path(path))
-    try:
-        check_sums(path)
-        with torch.serialization.safe_globals(NUMBERS):
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as fault:
-        named = re.search(r"GLOBAL ([\w.]+)", str(fault))
-        raise MaaError("K-UNSAFE", (
-            f"{str(path)!r} asks for {named[1] if named else 'something unknown'}, expected only "
-            f"weights; reading it could run code. If you trust its origin: on a computer apart, "
-            f"torch.load it with weights_only=False, torch.save its state_dict, import that file"
-        )) from fault
-    except (EOFError, OSError, RuntimeError, zipfile.BadZipFile) as fault:
-        raise MaaError("K-TRUNC", f"{str(path)!r} is cut short; download it again") from fault
-    weights = found.get("state_dict", found) if isinstance(found, dict) else None
-    if not isinstance(weights, dict):
+    found = untrusted.weights(untrusted.read(path))
+    if found is None:
         raise MaaError("K-KEYS", f"{str(path)!r} holds no state_dict; is it a checkpoint of CLAP?")
-    refuse("K-KEYS", "are no named tensors", [
-        k for k, v in weights.items() if not (isinstance(k, str) and torch.is_tensor(v))])
-    several = all(key.startswith("module.") for key in weights)  # trained on several GPUs
-    return {key.removeprefix("module.") if several else key: value
-            for key, value in weights.items()}
-
-
-def check_head(path):
-    """Refuse a file whose first bytes are not those of a checkpoint."""
-    if not path.is_file():
-        raise MaaError("K-MISSING", f"{str(path)!r} is no file; was it downloaded?")
-    with open(path, "rb") as file:
-        head = file.read(200)
-    for code, fits, text in KINDS:
-        if re.match(fits, head):
-            raise MaaError(code, f"{str(path)!r} {text}")
-
-
-def check_sums(path):
-    """Refuse a zip in which a byte changed: torch would read it all the same."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged:
-            raise MaaError("K-HASH", f"{str(path)!r} is damaged at {damaged!r}; download it again")
+    refuse("K-KEYS", "are no named tensors", untrusted.unnamed(found))
+    return found
 
 
 def convert(weights, *, text_layers=12):

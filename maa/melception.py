@@ -8,10 +8,9 @@ Conventions: mels (clips, 1, 80, frames) log10, 23 frames or more; features (cli
     A number shown with "melception" says which one gave it: its own, or the published one.
 Source: Section 5.3. Differs: the paper does not say how it fed mels of 16 kHz and 624 frames to a
     network of 22.05 kHz and 848 frames; here they go in as they are.
-Notebook: 40_scores.
+Notebook: 40_judges.
 """
 
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ import torch
 import torchvision
 from torch import nn
 
-from maa import mel, training
+from maa import mel, training, untrusted
 from maa.errors import MaaError
 
 CLASSES = 309  # of VGGSound, in the published network
@@ -135,28 +134,18 @@ def original(key):
 def weights(path):
     """{torchvision's name: tensor} in a checkpoint; MaaError K-MISSING, K-LOAD or K-KEYS.
 
-    They may lie under "model" (as SpecVQGAN writes), under "state_dict" or bare, and each name may
+    They may lie under "model" (as SpecVQGAN writes), under "state_dict" or bare, and every name may
     begin with "module." (trained on several GPUs).
     """
     name = Path(path).name
-    if not Path(path).is_file():
-        raise MaaError("K-MISSING", f"{str(path)!r} is no file; was it downloaded?")
     try:
-        with torch.serialization.safe_globals(numbers()):
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, OSError, RuntimeError) as fault:
-        cause = str(fault).strip().partition("\n")[0]
-        raise MaaError("K-LOAD", (
-            f"{name!r} cannot be read as weights alone: {cause}; is it whole?")) from fault
-    for key in ("model", "state_dict"):
-        found = found.get(key, found) if isinstance(found, dict) else found
-    if not isinstance(found, dict) or not all(map(torch.is_tensor, found.values())):
+        content = untrusted.read(path)
+    except MaaError as fault:
+        if fault.code == "K-MISSING":
+            raise
+        raise MaaError(
+            "K-LOAD", f"{name!r} cannot be read as weights alone: {fault}") from fault
+    found = untrusted.weights(content, ("model", "state_dict"))
+    if found is None or untrusted.unnamed(found):
         raise MaaError("K-KEYS", f"{name!r} holds no dictionary of tensors, expected weights")
-    return {key.removeprefix("module."): value for key, value in found.items()}
-
-
-def numbers():
-    """What numpy's plain numbers are made of: the checkpoint keeps its own scores as such."""
-    scalar = np.float64(0).__reduce__()[0]  # its old name, and its new one
-    names = [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
-    return [*names, np.dtype, *(type(np.dtype(kind)) for kind in ("f4", "f8", "i8"))]
+    return found

@@ -49,6 +49,14 @@ def read(source, size=None, *, root=None, follow_links=False):
     return np.ascontiguousarray(picture)
 
 
+def captioned(source, caption, options):
+    """(picture, its caption), as a corpus reads them; MaaError C-EMPTY if it has no words."""
+    caption = caption.strip("| \t\n")  # bars stand between captions: see maa.picture_corpus
+    if not caption:
+        raise errors.MaaError("C-EMPTY", f"{inputs.name_of(source)} has an empty caption")
+    return read(source, **options), caption
+
+
 def _decoded(content, name):
     """(the middle square as an upright RGB image, True if it is the first of several frames)."""
     image = _opened(content, name)

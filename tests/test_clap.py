@@ -74,10 +74,31 @@ def test_contrast_falls_and_own_words_come_to_score_above_others(tmp_path):
     assert (scores[1::2, 1] > scores[1::2, 0] + 0.1).all()
 
 
-def test_training_twice_gives_the_same_clap(tmp_path):
-    first, again = (tiny_trainers.train_clap(tmp_path / name, steps=2).state_dict()
-                    for name in ("one", "two"))
-    assert all(torch.equal(first[key], again[key]) for key in first)
+def test_added_sounds_are_heard_in_their_shares_and_answered_by_both_sentences(
+        tmp_path, monkeypatch):
+    waves = tones_and_noise()[[0, 1] * 3]  # one tone and one noise, thrice
+    told = tiny_trainers.handed(
+        monkeypatch, clap.train, tmp_path, text.build_tokenizer(CAPTIONS, 300), waves,
+        [["a siren"], ["a cat"]] * 3, steps=1, batch=16, frames=80, mixup=1.0, width=16,
+        text_layers=1, spec_size=80, audio_width=8, audio_depths=(1,))
+    now = told["batch"](torch.Generator().manual_seed(0))
+    tone, noise = mel.log_mel(waves[:2].half().float())[..., :80]
+    share, own = now["share"].flatten(), now["group"] == now["group"].flip(0)
+    assert ((share >= 0.5) & (share <= 1)).all() and len(set(share.tolist())) == 16
+    for row in range(16):
+        alone = tone if now["group"][row] == 1 else noise  # groups are numbered by caption
+        assert torch.allclose(now["mel"][row], alone, atol=0.02) == own[row].item()
+    loss = told["turns"][0].loss
+    with torch.no_grad():
+        mixed, alone = (loss(now | {"share": one}, 0)[0]
+                        for one in (now["share"], torch.ones(16, 1)))
+    assert abs(mixed - alone) > 1e-4, "the loss does not know the shares"
+    assert told["settings"]["mixup"] == 1.0
+
+
+def test_without_mixup_every_sound_is_its_own(tmp_path, monkeypatch):
+    told = tiny_trainers.handed(monkeypatch, tiny_trainers.train_clap, tmp_path, mixup=0.0)
+    assert (told["batch"](torch.Generator().manual_seed(0))["share"] == 1).all()
 
 
 def test_a_tower_that_begins_with_a_reader_reads_as_it_does(tokenizer):

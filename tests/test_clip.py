@@ -42,6 +42,18 @@ def test_contrast_falls_and_colours_find_their_words(tmp_path, tokenizer):
     assert (scores[1::2, 1] > scores[1::2, 0]).all()
 
 
+def test_likeness_is_the_cosine_of_each_picture_with_each_sentence(tokenizer):
+    with training.seeded(0):
+        whole = clip.build(len(tokenizer), width=16, text_layers=1, size=16, picture_width=16,
+                           picture_layers=1).eval()
+    found = clip.likeness(whole, tokenizer, coloured(), CAPTIONS)
+    assert found.shape == (8, 5) and found.abs().max() <= 1
+    with torch.no_grad():
+        seen = clip.look(whole, coloured()[3:4])
+        said = clip.read(whole, *text.tokenize(tokenizer, CAPTIONS[2:3]))
+    assert found[3, 2].item() == pytest.approx((seen @ said.T).item(), abs=1e-5)
+
+
 def test_training_twice_gives_the_same_clip(tmp_path):
     first, again = (tiny_trainers.train_clip(tmp_path / name, steps=2).state_dict()
                     for name in ("one", "two"))

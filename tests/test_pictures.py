@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from maa import drawings, errors, picture_corpus, picture_files, pictures, synthesis, words
+from maa import drawings, errors, picture_corpus, picture_files, pictures
 
 FOUR = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 0]]], np.uint8)  # 2 × 2
 
@@ -393,14 +393,6 @@ def test_photos_take_labels_of_sounds_where_they_match(tmp_path, monkeypatch, zi
     np.testing.assert_allclose(deer, expected, atol=0.5 / 255 + 1e-6)
 
 
-def test_every_match_is_a_label_of_a_sound_and_every_class_has_one():
-    labels = {label for label, _, _ in pictures.MATCHES}
-    assert labels <= set(words.labels()) | set(synthesis.EVENTS)
-    kinds = " ".join(kinds for _, _, kinds in pictures.MATCHES).split()
-    assert len(kinds) == len(set(kinds))
-    assert all(noun.split()[0] in ("a", "an", "the") for _, noun, _ in pictures.MATCHES)
-
-
 def test_photos_that_are_missing_or_cut_are_set_apart(tmp_path):
     root = photo_sets(tmp_path / "in", zipped=False)
     (root / "cifar" / "train/dog/0001.jpg").unlink()
@@ -461,6 +453,13 @@ def test_a_folder_without_split_is_split_by_source(tmp_path):
     assert set(table.split) == {"train", "held_out"} and set(table.licence) == {"unknown"}
 
 
+def test_several_captions_in_one_row_are_all_of_the_picture(tmp_path):
+    rows = "a.png,dog,a dog | one brown dog |\nb.png,cat,a cat|kitten\n"
+    root = folder_of_pictures(tmp_path / "in", "file,label,caption\n" + rows)
+    table = pictures.from_folder(tmp_path / "out", root=root, size=8)
+    assert pictures.captions(table) == [["a dog", "one brown dog"], ["a cat|kitten"]]
+
+
 def test_a_file_with_two_captions_becomes_two_pictures_and_a_repeated_row_one(tmp_path):
     rows = "a.png,dog,a dog\na.png,dog,one dog\na.png,dog,a dog\n"
     root = folder_of_pictures(tmp_path / "in", "file,label,caption\n" + rows)
@@ -470,8 +469,8 @@ def test_a_file_with_two_captions_becomes_two_pictures_and_a_repeated_row_one(tm
 
 
 @pytest.mark.parametrize("rows, message", [
-    ("a.png,dog,a dog,train,r1\nb.png,dog,a dog,held_out,r1\n", "share their source_id"),
-    ("a.png,dog,a dog,train,r1\nc.png,dog,a dog,held_out,r2\n", "share their content")])
+    ("a.png,dog,a dog,train,r1\nb.png,dog,a dog,held_out,r1\n", "are of one source, expected every"),
+    ("a.png,dog,a dog,train,r1\nc.png,dog,a dog,held_out,r2\n", "are of one content")])
 def test_one_picture_in_both_splits_is_refused(tmp_path, rows, message):
     root = folder_of_pictures(tmp_path / "in", "file,label,caption,split,source_id\n" + rows)
     (root / "c.png").write_bytes((root / "a.png").read_bytes())
@@ -494,6 +493,7 @@ def test_plain_colour_in_both_splits_is_nobodys_content_and_told_of_once(tmp_pat
     ("file,label,caption\na.png,dog,a dog, brown\n", "C-ROWS: .* line 2 has 4 fields"),
     ("file,label,caption,split\na.png,dog,a dog,test\n", r"C-SPLIT: .* splits \['test'\]"),
     ("file,label,caption\na.png,dog, \n", "D-EMPTY: none of 1 pictures .*C-EMPTY"),
+    ("file,label,caption\na.png,dog, | \n", "D-EMPTY: none of 1 pictures .*C-EMPTY"),
     ("file,label,caption\n../x.png,dog,a dog\n", "D-EMPTY: .*A-"),
     ("file,label,caption\n", "D-EMPTY: none of 0 pictures")])
 def test_a_table_that_cannot_be_used_is_refused(tmp_path, table, message):
