@@ -18,6 +18,7 @@ help:
 	@sed -n 's/^# make/make/p' Makefile
 
 paper: environment
+	@python -m maa.lanes report@mini
 	@dvc repro report@mini
 
 test: environment
