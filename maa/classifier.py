@@ -1,12 +1,12 @@
 """Networks that name sounds, trained on real clips only.
 
-Two of them, never one for both jobs: "resnet18" judges (metrics), "vgg" is the ear through which
-the autoencoder's perceptual loss listens. They differ in architecture and seed, so that no number
-is given by a network that took part in training what it judges.
+Never one for two jobs: "resnet18" and "melception" judge (maa.judges), "vgg" is the ear through
+which the autoencoder's perceptual loss listens. They differ in architecture and seed, so that no
+number is given by a network that took part in training what it judges.
 
 Conventions: mels (clips, 1, 80, frames) log10; labels are positions in the sorted list of names.
 Source: Section 5.3 (the paper's evaluator, Melception, is a sound classifier too).
-Notebook: 40_scores.
+Notebook: 40_judges.
 """
 
 from pathlib import Path
@@ -83,18 +83,19 @@ def build(name, names, **shape):
     return network
 
 
-def train(folder, waves, labels, *, network="resnet18", steps, batch=64, learning_rate=0.001,
-          seed=0, mixup=0.3, save_every=1000, fingerprint="", **shape):
+def train(folder, waves, labels, *, network="resnet18", steps, batch=64, frames=None,
+          learning_rate=0.001, seed=0, mixup=0.3, save_every=1000, fingerprint="", **shape):
     """A network that names the sound of a scene.
 
     waves:    (scenes, samples) float tensor of one-label training scenes, 16 kHz
     labels:   name of each scene
+    frames:   of a mel at each step, begun anywhere in its scene: fewer cost less; None takes all
     mixup:    share of batches whose scenes are added in pairs, labels in proportion
     shape:    keywords of the network's class, such as widths of Vgg
     returns   the trained network, in eval mode; `.names` are the labels it knows
 
     Raises ValueError for unknown `network` or a label too few; MaaError as training.train.
-    Source: Section 5.3.  Notebook: 40_scores.
+    Source: Section 5.3.  Notebook: 40_judges.
     """
     if len(waves) != len(labels):
         raise ValueError(f"{len(waves)} scenes for {len(labels)} labels, expected as many")
@@ -107,12 +108,11 @@ def train(folder, waves, labels, *, network="resnet18", steps, batch=64, learnin
 
     def draw(generator):
         pick = torch.randint(len(pool), (batch,), generator=generator, device=place)
-        sound, target = pool[pick].float(), F.one_hot(targets[pick], len(names)).float()
-        if torch.rand((), generator=generator, device=place) < mixup:
-            share = 0.5 + 0.5 * torch.rand(batch, 1, generator=generator, device=place)
-            sound = share * sound + (1 - share) * sound.flip(0)
-            target = share * target + (1 - share) * target.flip(0)
-        return {"mel": disturbed(mel.log_mel(sound), generator), "target": target}
+        target = F.one_hot(targets[pick], len(names)).float()
+        sound, share = mixed(pool[pick].float(), mixup, generator)
+        target = share * target + (1 - share) * target.flip(0)
+        mels = disturbed(mel.log_mel(sound), generator)  # begins anywhere: it was shifted round
+        return {"mel": mels[..., :frames], "target": target}
 
     def loss(now, step):
         scores = model(now["mel"].contiguous(memory_format=torch.channels_last))
@@ -120,8 +120,8 @@ def train(folder, waves, labels, *, network="resnet18", steps, batch=64, learnin
         return value, {"cross-entropy": value}
 
     settings = {"network": network, "shape": shape, "steps": steps, "batch": batch,
-                "labels": names, "seed": seed, "learning_rate": learning_rate, "mixup": mixup,
-                "data": fingerprint}
+                "frames": frames, "labels": names, "seed": seed, "learning_rate": learning_rate,
+                "mixup": mixup, "data": fingerprint}
     turn = training.Turn(("classifier",), loss, learning_rate, weight_decay=0.05)
     model.to(memory_format=torch.channels_last)
     trained = training.train(
@@ -130,6 +130,20 @@ def train(folder, waves, labels, *, network="resnet18", steps, batch=64, learnin
         label=f"classifier {network}")["classifier"]
     trained.names = names
     return trained
+
+
+def mixed(sounds, mixup, generator):
+    """Sounds added in pairs, with probability `mixup`; else as they are.
+
+    sounds:    (clips, samples)
+    returns    (clips, samples), and the share of each sound in its sum, (clips, 1), 0.5 to 1: the
+               rest of it is that of the clip as far from the end as this one from the beginning
+    """
+    place, clips = sounds.device, len(sounds)
+    if torch.rand((), generator=generator, device=place) >= mixup:
+        return sounds, torch.ones(clips, 1, device=place)
+    share = 0.5 + 0.5 * torch.rand(clips, 1, generator=generator, device=place)
+    return share * sounds + (1 - share) * sounds.flip(0), share
 
 
 def disturbed(mels, generator):

@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from maa import captioner, classifier, clips, contrast, errors, files, inputs, text, training
+from maa import captioner, classifier, clips, contrast, files, inputs, mel, text, training
 from maa.errors import MaaError
 
 FEWEST, MOST = 2, 30  # words of a sentence in the pool
@@ -60,13 +60,14 @@ class Retriever(ModelMixin, ConfigMixin):
 
 
 def train(folder, waves, captions, *, steps, batch=64, frames=624, learning_rate=0.001, width=128,
-          widths=(32, 64, 128, 256), layers=2, vocabulary=2000, hide=0.1, seed=1, save_every=1000,
-          fingerprint=""):
+          widths=(32, 64, 128, 256), layers=2, vocabulary=2000, hide=0.1, mixup=0.0, seed=1,
+          save_every=1000, fingerprint=""):
     """Tokenizer and retriever, trained by contrast on captioned scenes of one event.
 
     waves:     (scenes, samples) tensor, 16 kHz
     captions:  one list of true captions for each scene
     hide:      share of words that it must do without
+    mixup:     share of batches whose sounds are added in pairs, their sentences in proportion
     returns    (tokenizer, Retriever in eval mode)
 
     Source: Section 3.2.1.  Notebook: 11_pseudo_captions.
@@ -77,22 +78,23 @@ def train(folder, waves, captions, *, steps, batch=64, frames=624, learning_rate
         network = Retriever(len(tokenizer), width, tuple(widths), layers)
     place = training.device()
     sentences = contrast.Sentences(tokenizer, captions, place, hide)
-    pool = captioner.mels_of(waves, place)[..., :frames]
+    hear = listening(waves, mixup, place)
 
     def draw(generator):
-        pick = torch.randint(len(pool), (batch,), generator=generator, device=place)
-        sounds = classifier.disturbed(pool[pick].float(), generator)
-        return {"mel": sounds, **sentences.draw(pick, generator)}
+        pick = torch.randint(len(waves), (batch,), generator=generator, device=place)
+        mels, share = hear(pick, generator)
+        sounds = classifier.disturbed(mels[..., :frames], generator)
+        return {"mel": sounds, "share": share, **sentences.draw(pick, generator)}
 
     def loss(now, step):
         sounds, words = network.hear(now["mel"]), network.read(now["ids"], now["mask"])
         scale = network.scale.exp().clamp(max=100)
-        value = contrast.pair_loss(sounds, words, scale, now["group"])
+        value = contrast.pair_loss(sounds, words, scale, now["group"], now["share"])
         return value, {"contrast": value}
 
     settings = {"steps": steps, "batch": batch, "frames": frames, "learning_rate": learning_rate,
                 "width": width, "widths": list(widths), "layers": layers, "hide": hide,
-                "vocabulary": len(tokenizer), "seed": seed, "scenes": len(waves),
+                "mixup": mixup, "vocabulary": len(tokenizer), "seed": seed, "scenes": len(waves),
                 "data": fingerprint}
     turn = training.Turn(("retriever",), loss, learning_rate, weight_decay=0.05)
     trained = training.train(
@@ -100,6 +102,23 @@ def train(folder, waves, captions, *, steps, batch=64, frames=624, learning_rate
         settings=settings, seed=seed, averaged=("retriever",), decay=0.99, save_every=save_every,
         label="retriever")
     return tokenizer, trained["retriever"]
+
+
+def listening(waves, mixup, place):
+    """What a step hears: call (picked rows, generator) -> mels, shares of classifier.mixed or None.
+
+    Mels of scenes as they are can be made beforehand, those of sums once a step has drawn them.
+    """
+    if not mixup:
+        pool = captioner.mels_of(waves, place)
+        return lambda pick, generator: (pool[pick].float(), None)
+    pool = waves.to(place, torch.float16)
+
+    def added(pick, generator):
+        sounds, share = classifier.mixed(pool[pick].float(), mixup, generator)
+        return mel.log_mel(sounds), share
+
+    return added
 
 
 def save(tokenizer, network, folder):
@@ -139,11 +158,6 @@ def meanings(tokenizer, read, texts, batch=512):
 
     Warns C-LONG of tokens that are not read.
     """
-    tokens = [len(ids) for ids in tokenizer(texts, verbose=False)["input_ids"]]
-    if max(tokens) > text.TOKENS:
-        longest = texts[tokens.index(max(tokens))]
-        errors.warn("C-LONG", f"{longest[:40]!r}… has {max(tokens)} tokens: the last "
-                              f"{max(tokens) - text.TOKENS} are not read")
     place = training.device()
     parts = [texts[start : start + batch] for start in range(0, len(texts), batch)]
     return torch.cat([read(*text.trimmed(tokenizer, part, place)).cpu() for part in parts])
@@ -192,13 +206,7 @@ def _unpacked(path, root):
                 "C-GZIP", f"{str(path)!r} is damaged: {fault}; fetch it again") from fault
     if len(content) > CAP:
         raise MaaError("C-GZIP", f"{str(path)!r} is over {CAP >> 20} MiB when unpacked")
-    refuse_nul(content, path)
     return content
-
-
-def refuse_nul(content, path):
-    if b"\0" in content:
-        raise MaaError("C-NUL", f"{str(path)!r} has a NUL byte, expected text; was the copy whole?")
 
 
 def readable(pool, captions):

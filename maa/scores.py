@@ -1,13 +1,15 @@
 """Measured numbers in one tidy table: a number is never without what, by whom, and of how many.
 
 Conventions: one row a number; columns scale, what (a sentence), metric, evaluator (the network or
-    formula that judged), value, low and high (95 % interval, nan where there is none), n, seed.
-Source: Section 5.3.  Notebooks: 40_scores, 90_report.
+    formula that judged), value, low and high (95 % interval, nan where there is none), n, seed. A
+    table of several models or settings has keys before them, such as row and set, or guidance.
+Source: Section 5.3.  Notebooks: 41_scores, 5x, 90_report.
 """
 
 import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from maa import files
@@ -27,7 +29,7 @@ def row(scale, what, metric, evaluator, value, n, seed, interval=None):
     interval:  (low, high) with low ≤ value ≤ high, or None
 
     Raises ValueError for an empty word or n below 1; MaaError S-NAN for a number that is none.
-    Source: Section 5.3.  Notebook: 40_scores.
+    Source: Section 5.3.  Notebook: 41_scores.
     """
     found = dict(zip(WORDS, (scale, what, metric, evaluator)))
     for name, word in found.items():
@@ -49,31 +51,45 @@ def row(scale, what, metric, evaluator, value, n, seed, interval=None):
                     "n": int(n), "seed": int(seed)}
 
 
-def write(path, rows):
+def write(path, rows, keys=()):
     """Rows of row() → a CSV file; returns them as a DataFrame.
 
-    Raises ValueError without rows or if two rows measure the same thing.
+    keys:     leading columns that each row has besides: {"row": "clap", "set": "held_out"} | row(…)
+
+    Raises ValueError without rows, for an empty or missing key, or if two rows measure the same.
     """
     if not rows:
         raise ValueError("there are no rows to write; was anything measured?")
-    frame = pd.DataFrame(rows)[COLUMNS]
-    twice = frame[frame.duplicated(WORDS)]
-    if len(twice):
-        raise ValueError(f"{twice.iloc[0][WORDS].to_dict()} is measured twice, expected once")
+    frame = checked(pd.DataFrame(rows), list(keys))
     files.write_table(Path(path), frame)
     return frame
 
 
-def read(path):
-    """The table that write() made, every row checked again.
+def read(path, keys=()):
+    """The table that write() made, with the same keys, every row checked again.
 
-    Raises MaaError C-COLUMNS or C-ROWS for a damaged file, S-NAN and ValueError as row().
+    Raises MaaError C-COLUMNS or C-ROWS for a damaged file, S-NAN and ValueError as row() and write.
     """
-    frame = files.read_table(Path(path), COLUMNS)
+    frame = checked(files.read_table(Path(path), [*keys, *COLUMNS]), list(keys))
     for one in frame.itertuples():
         interval = None if math.isnan(one.low) else (one.low, one.high)
         row(one.scale, one.what, one.metric, one.evaluator, one.value, one.n, one.seed, interval)
     return frame
+
+
+def checked(frame, keys):
+    """The columns of a table in their order; ValueError if a key is empty or a row there twice."""
+    if missing := [key for key in keys if key not in frame]:
+        raise ValueError(f"rows have no {missing}, expected the keys {keys} in each of them")
+    for key in keys:
+        if empty := [cell for cell in frame[key] if str(cell).strip() in ("", "nan", "None")]:
+            raise ValueError(
+                f"{key} is {empty[0]!r} in {len(empty)} rows, expected a word or a number")
+    twice = frame[frame.duplicated([*keys, *WORDS])]
+    if len(twice):
+        raise ValueError(f"{twice.iloc[0][[*keys, *WORDS]].to_dict()} is measured twice, expected "
+                         f"once; were the keys of its table named?")
+    return frame[[*keys, *COLUMNS]]
 
 
 def value(frame, what, metric):
@@ -88,12 +104,19 @@ def value(frame, what, metric):
     return float(found["value"].iloc[0])
 
 
+def digits(number):
+    """A number with three significant digits and no exponent: 1234.5 → "1230", 0.5 → "0.5"."""
+    return np.format_float_positional(number, 3, unique=False, fractional=False, trim="-")
+
+
+def words(one):
+    """"value (low … high)" of a row with these fields; without an interval, the value alone."""
+    number = digits(one.value)
+    return number if math.isnan(one.low) else f"{number} ({digits(one.low)} … {digits(one.high)})"
+
+
 def shown(frame):
     """The table for readers: one column a number with its interval, three significant digits."""
-    def words(one):
-        number = f"{one.value:.3g}"
-        return number if math.isnan(one.low) else f"{number} ({one.low:.3g} … {one.high:.3g})"
-
     table = frame[["what", "metric", "n", "evaluator"]].copy()
     table.insert(2, "value (95 % interval)", [words(one) for one in frame.itertuples()])
     return table.set_index("what")

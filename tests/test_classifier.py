@@ -99,6 +99,30 @@ def test_many_mels_in_batches_score_as_one_batch_does(trained):
     assert not whole.requires_grad and whole.shape == (8, 2)
 
 
+def test_sounds_that_are_not_mixed_stay_as_they_are():
+    sounds = torch.arange(6.0).view(3, 2)
+    found, share = classifier.mixed(sounds, 0.0, generator())
+    assert torch.equal(found, sounds) and share.tolist() == [[1], [1], [1]]
+
+
+def test_each_sound_is_added_to_its_partner_from_the_end_and_keeps_the_larger_share():
+    sounds = torch.eye(5)  # sound k is 1 at moment k alone: a sum shows what is in it
+    found, share = classifier.mixed(sounds, 1.0, generator())
+    assert share.shape == (5, 1) and ((share >= 0.5) & (share <= 1)).all()
+    assert torch.allclose(found, share * torch.eye(5) + (1 - share) * torch.eye(5).flip(0))
+    assert found[2].tolist() == pytest.approx([0, 0, 1, 0, 0])  # the middle one is its own partner
+    assert len(set(share.flatten().tolist())) == 5
+
+
+def test_that_share_of_the_batches_is_mixed_and_one_generator_mixes_alike():
+    whole = [classifier.mixed(torch.eye(2), 0.3, generator(seed))[1].min() == 1
+             for seed in range(400)]
+    assert 1 - sum(whole) / 400 == pytest.approx(0.3, abs=0.06)
+    one, again, other = (classifier.mixed(torch.eye(4), 1.0, generator(seed))[1]
+                         for seed in (3, 3, 4))
+    assert torch.equal(one, again) and not torch.equal(one, other)
+
+
 def test_mixed_scenes_carry_their_labels_in_proportion(tmp_path, monkeypatch):
     """With mixup 1 every target of two unlike labels is a share between 0.5 and 1 of its own."""
     _, mixed = batches(tmp_path / "mixed", monkeypatch, *scenes(4, seed=0), mixup=1.0)
@@ -120,7 +144,17 @@ def test_the_larger_share_is_that_of_the_louder_part(tmp_path, monkeypatch):
     assert torch.corrcoef(torch.stack([level, share[heard].log10()]))[0, 1] > 0.4
 
 
-def batches(folder, monkeypatch, waves, labels, mixup):
+def test_only_a_moment_of_each_scene_is_heard_and_it_begins_anywhere(tmp_path, monkeypatch):
+    waves, labels = torch.zeros(2, 4096), ["click", "none"]
+    waves[0, 2000:2100] = 0.5  # in the middle of 16 frames
+    mels, targets = batches(tmp_path, monkeypatch, waves, labels, mixup=0.0, frames=4)
+    assert mels.shape == (64, 1, 80, 4)
+    heard = (mels.amax((1, 2, 3)) > -2.5) & (mels.amax((1, 2, 3)) != classifier.CENTRE)
+    share = heard[targets[:, 0] == 1].float().mean()
+    assert 0.1 < share < 0.7  # from the beginning of the scene it would be none of them
+
+
+def batches(folder, monkeypatch, waves, labels, mixup, frames=None):
     """What train() draws in four batches: mels (64, 1, 80, 16), targets (64, classes)."""
     seen = []
 
@@ -130,7 +164,8 @@ def batches(folder, monkeypatch, waves, labels, mixup):
 
     monkeypatch.setattr(training, "train", look)
     monkeypatch.setattr(training, "device", lambda: torch.device("cpu"))
-    classifier.train(folder, waves, labels, network="vgg", steps=1, batch=16, mixup=mixup)
+    classifier.train(folder, waves, labels, network="vgg", steps=1, batch=16, mixup=mixup,
+                     frames=frames)
     monkeypatch.undo()
     return torch.cat([one["mel"] for one in seen]), torch.cat([one["target"] for one in seen])
 
@@ -174,7 +209,8 @@ def test_the_same_generator_disturbs_in_the_same_way_and_leaves_its_input_alone(
 # ---- refusals -----------------------------------------------------------------------------------
 
 def test_an_unknown_network_is_refused_with_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match=r"'vgg19' is unknown, expected .* .'melception', 'resnet18', 'v"):
+    known = "'melception', 'resnet18', 'vgg'"
+    with pytest.raises(ValueError, match=f"'vgg19' is unknown, expected .* .{known}"):
         classifier.build("vgg19", ["dog"])
     with pytest.raises(ValueError, match="'vgg19' is unknown"):
         classifier.train(tmp_path / "none", *scenes(1, seed=0), network="vgg19", steps=1)

@@ -4,6 +4,7 @@ import gzip
 
 import pandas as pd
 import pytest
+import tiny_trainers
 import torch
 from made_sounds import NAMED, tones
 
@@ -48,9 +49,33 @@ def test_contrast_falls(tmp_path):
     assert mean < first - 0.3
 
 
-def test_training_twice_gives_the_same_retriever(tmp_path):
-    first, again = (train(tmp_path / name, steps=2)[1].state_dict() for name in ("one", "two"))
-    assert all(torch.equal(first[key], again[key]) for key in first)
+def test_added_sounds_are_answered_by_both_sentences_in_their_shares(tmp_path, monkeypatch):
+    told = tiny_trainers.handed(monkeypatch, train, tmp_path, mixup=1.0)
+    now, loss = told["batch"](torch.Generator().manual_seed(0)), told["turns"][0].loss
+    share = now["share"].flatten()
+    assert ((share >= 0.5) & (share <= 1)).all() and len(set(share.tolist())) == 9
+    with torch.no_grad():
+        both, alone = (loss(now | {"share": one}, 0)[0] for one in (now["share"], None))
+    assert abs(both - alone) > 1e-3, "the loss does not know the shares"
+    assert told["settings"]["mixup"] == 1.0
+
+
+def test_mels_of_scenes_alone_are_made_once_and_those_of_sums_from_the_sums():
+    waves, pick = tones(2), torch.tensor([5, 0, 3])
+    draws = torch.Generator().manual_seed(0)
+    before = draws.get_state()
+    mels, share = retriever.listening(waves, 0.0, waves.device)(pick, draws)
+    assert share is None and torch.equal(draws.get_state(), before)
+    assert torch.allclose(mels, mel.log_mel(waves[pick]), atol=0.01)  # kept in half precision
+    mels, share = retriever.listening(waves, 1.0, waves.device)(pick, draws)
+    sums = share * waves[pick] + (1 - share) * waves[pick].flip(0)
+    assert torch.allclose(mels, mel.log_mel(sums), atol=0.05)
+
+
+def test_scenes_added_in_pairs_teach_the_sentences_of_sounds_alone(tmp_path):
+    expert = train(tmp_path, mixup=0.5, steps=60)
+    found = retriever.retrieve(expert, held_out(), list(NAMED.values()), 1)
+    assert found == [[one] for one in NAMED.values()] * 2
 
 
 def test_saved_retriever_finds_the_same_when_loaded(expert, tmp_path):

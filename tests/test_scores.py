@@ -119,3 +119,54 @@ def test_a_number_that_is_not_there_is_answered_with_what_is():
     twice = pd.DataFrame([one(), one(evaluator="another judge")])
     with pytest.raises(ValueError, match="2 rows are 'accuracy'"):
         scores.value(twice, "real held-out clips", "accuracy")
+
+
+def keyed(**changed):
+    return {"row": "clap", "set": "held_out", **one(**changed)}
+
+
+def test_keys_stand_before_the_columns_and_come_back(tmp_path):
+    written = scores.write(tmp_path / "rows.csv", [keyed(), keyed() | {"set": "unheard"}],
+                           ("row", "set"))
+    assert list(written.columns) == ["row", "set", *scores.COLUMNS]
+    read = scores.read(tmp_path / "rows.csv", ("row", "set"))
+    pd.testing.assert_frame_equal(read, written, rtol=1e-15)
+
+
+def test_a_key_may_be_a_number(tmp_path):
+    rows = [{"guidance": setting, **one()} for setting in (1.0, 2.5)]
+    scores.write(tmp_path / "guidance.csv", rows, ("guidance",))
+    assert list(scores.read(tmp_path / "guidance.csv", ("guidance",)).guidance) == [1.0, 2.5]
+
+
+def test_rows_that_differ_by_a_key_alone_are_not_twice_unless_it_is_forgotten(tmp_path):
+    rows = [keyed(), {**keyed(), "row": "bert"}]
+    scores.write(tmp_path / "rows.csv", rows, ("row", "set"))
+    with pytest.raises(ValueError, match="is measured twice, expected once; were the keys"):
+        scores.read(tmp_path / "rows.csv")
+    with pytest.raises(ValueError, match="'row': 'clap'.* is measured twice"):
+        scores.write(tmp_path / "rows.csv", [keyed(), keyed(value=0.75)], ("row", "set"))
+
+
+@pytest.mark.parametrize("rows, words", [
+    ([one()], r"rows have no \['row', 'set'\], expected the keys"),
+    ([keyed(), one(what="noise")], "row is nan in 1 rows, expected a word or a number"),
+    ([{**keyed(), "set": " "}], "set is ' ' in 1 rows"),
+    ([{**keyed(), "row": None}], "row is None in 1 rows")])
+def test_a_row_without_its_key_is_refused(tmp_path, rows, words):
+    with pytest.raises(ValueError, match=words):
+        scores.write(tmp_path / "rows.csv", rows, ("row", "set"))
+    assert not (tmp_path / "rows.csv").exists()
+
+
+def test_a_file_without_the_keys_is_named(tmp_path):
+    scores.write(tmp_path / "rows.csv", [one()])
+    with pytest.raises(MaaError, match="C-COLUMNS: .*lacks .'row', 'set'"):
+        scores.read(tmp_path / "rows.csv", ("row", "set"))
+
+
+@pytest.mark.parametrize("number, digits", [
+    (1234.5, "1230"), (0.5, "0.5"), (0.0, "0"), (1e-5, "0.00001"), (-119.04, "-119"),
+    (2 / 3, "0.667"), (332e6, "332000000")])
+def test_a_number_for_readers_has_three_digits_and_no_exponent(number, digits):
+    assert scores.digits(number) == digits
