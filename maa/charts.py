@@ -1,11 +1,12 @@
 """Drawings for one notebook each, beside the general ones of maa.figures.
 
     flow(density, …)       values on their way from noise to data (22_diffusion)
-    spread({name: …})      share of clips below each distance (40_scores)
+    spread({name: …})      share of clips below each distance (40_judges, 41_scores)
     pictures({name: …})    small pictures side by side (15_clip)
+    sweep({name: frame})   two measures along a setting, one panel a source (59_figure_7)
 
 Conventions: titles state the finding; axes carry units; colours as in maa.canvas.
-Source: none in the paper.  Notebooks: 15_clip, 22_diffusion, 40_scores.
+Source: none in the paper.  Notebooks: 15_clip, 22_diffusion, 40_judges, 41_scores, 59_figure_7.
 """
 
 import numpy as np
@@ -78,4 +79,32 @@ def spread(named, title, xlabel, mark=None):
     axes.set(xlabel=xlabel, ylabel="clips / %", ylim=(0, 102))
     figure.titled(title)
     axes.legend()
+    return figure
+
+
+@canvas.styled
+def sweep(named, title, xlabel, ylabel):
+    """Two measures along a setting, one panel a source, each with axes of its own.
+
+    named:    {name: frame with x and y, in the order of the setting}; where it has them, `label` is
+              printed at each point, and x_low … y_high are drawn as light lines. What stands before
+              the first comma of a name chooses its colour
+    """
+    figure = canvas.Canvas(3.4)
+    palette = canvas.colours([name.partition(",")[0] for name in named])
+    for axes, (name, frame) in zip(figure.subplots(1, len(named), squeeze=False)[0], named.items()):
+        x, y = frame["x"].to_numpy(float), frame["y"].to_numpy(float)
+        colour = palette[name.partition(",")[0]]
+        if not np.isfinite([x, y]).all():
+            raise ValueError(f"points of {name!r} are not all finite, expected numbers")
+        axes.plot(x, y, "o-", color=colour, markersize=5)
+        if {"x_low", "x_high", "y_low", "y_high"} <= set(frame):
+            axes.hlines(y, frame["x_low"], frame["x_high"], color=colour, alpha=0.3, linewidth=1.5)
+            axes.vlines(x, frame["y_low"], frame["y_high"], color=colour, alpha=0.3, linewidth=1.5)
+        for place, words in zip(zip(x, y), frame.get("label", ())):
+            axes.annotate(words, place, (5, 5), textcoords="offset points", fontsize=11)
+        axes.set_title(canvas.wrapped(name, 28), fontsize=12, fontweight="normal")
+        axes.margins(0.12)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+    figure.titled(title)
     return figure

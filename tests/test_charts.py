@@ -2,6 +2,7 @@
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 
 from maa import canvas, charts
@@ -107,3 +108,43 @@ def test_each_picture_stands_under_its_name():
     shown = [axes.images[0].get_array() for axes in figure.axes]
     assert [one[0, 0].tolist() for one in shown] == [[1, 0, 0], [0, 0, 1]]
     assert [axes.get_title("left") for axes in figure.axes] == ["a red square", "blue one"]
+
+
+def swept(**changed):
+    return pd.DataFrame({"x": [0.2, 0.4], "y": [180, 100], "label": ["1", "4"], **changed})
+
+
+def sweep(named=None):
+    named = named or {"here, n = 104": swept(), "paper, digitised": swept()[["x", "y"]]}
+    return charts.sweep(named, "A trade", "CLAP score", "FID")
+
+
+def test_a_sweep_has_one_panel_a_source_with_axes_of_its_own():
+    ours, paper = sweep({"here": swept(), "paper": swept(y=[5, 6])}).axes
+    assert ours.get_ylim() != paper.get_ylim()
+    assert (ours.get_xlabel(), ours.get_ylabel()) == ("CLAP score", "FID")
+    assert [axes.get_title("left") for axes in (ours, paper)] == ["here", "paper"]
+
+
+def test_a_sweep_prints_its_setting_where_it_is_known():
+    ours, paper = sweep().axes
+    assert [text.get_text() for text in ours.texts] == ["1", "4"]
+    assert not paper.texts
+
+
+def test_a_sweep_draws_intervals_light_and_the_paper_in_its_own_colour():
+    wide = swept(x_low=[0.1, 0.3], x_high=[0.3, 0.5], y_low=[170, 90], y_high=[190, 110])
+    ours, paper = sweep({"here, n = 104": wide, "paper, digitised": swept()}).axes
+    assert len(ours.collections) == 2 and not paper.collections
+    assert {one.get_alpha() for one in ours.collections} == {0.3}
+    assert paper.lines[0].get_color() == canvas.VARIANTS["paper"]
+
+
+def test_a_sweep_twice_is_the_same_bytes():
+    """S21."""
+    assert sweep().content() == sweep().content()
+
+
+def test_a_point_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="points of 'here' are not all finite"):
+        sweep({"here": swept(y=[180, float("nan")])})

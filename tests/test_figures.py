@@ -42,6 +42,7 @@ EVERY = {
 
 @pytest.mark.parametrize("name", EVERY)
 def test_same_drawing_twice_is_the_same_bytes(name):
+    """S21."""
     assert EVERY[name]().content() == EVERY[name]().content()
 
 
@@ -138,6 +139,15 @@ def test_saved_figure_is_its_content(tmp_path):
     figure = EVERY["lines"]()
     figures.save(figure, tmp_path / "new" / "lines.svg")
     assert (tmp_path / "new" / "lines.svg").read_bytes() == figure.content()
+
+
+@pytest.mark.parametrize("name, kind", [("lines", "svg"), ("bars", "svg"), ("mels", "png")])
+def test_a_figure_made_anew_is_saved_as_the_same_bytes(tmp_path, name, kind):
+    """S21: no date, no random id in the file."""
+    paths = [tmp_path / f"{number}.{kind}" for number in (1, 2)]
+    for path in paths:
+        figures.save(EVERY[name](), path)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 @pytest.mark.parametrize("call, words", [
