@@ -48,6 +48,13 @@ def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, fra
     return vae
 
 
+def shape(vae):
+    """The keywords of build() that give an autoencoder of the same size, but for its channels."""
+    config = vae.config
+    return {"widths": tuple(config.block_out_channels), "layers": config.layers_per_block,
+            "attention": sum(kind in ATTENTION for kind in config.down_block_types)}
+
+
 def encode(vae, mels, generator=None):
     """Standardised latent of each mel: its mean, or a sample where a generator is given.
 
@@ -181,6 +188,18 @@ def ear_distance(ear, rebuilt, target):
     for got, want in zip(ear.stages(rebuilt), wanted):
         total = total + (F.normalize(got, dim=1) - F.normalize(want, dim=1)).square().sum(1).mean()
     return total / len(wanted)
+
+
+@torch.no_grad()
+def latents(vae, waves, frames, batch=32):
+    """Standardised latents of sounds, to be kept for all steps of a training.
+
+    waves:    (clips, samples)
+    frames:   of their mels, a multiple of 8
+    returns   (clips, channels, 10, frames / 8) on the device of `vae`
+    """
+    return torch.cat([encode(vae, mel.log_mel(part.to(vae.device))[..., :frames]).contiguous()
+                      for part in waves.split(batch)])
 
 
 @torch.no_grad()

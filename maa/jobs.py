@@ -1,6 +1,7 @@
 """What a run has to do: notebooks in their order, each with its row of params.yaml, all checked.
 
-Conventions: `limits` of params.yaml is no notebook's section: minutes and GPUs of each notebook.
+Conventions: two sections of params.yaml are no notebook's: `limits`, minutes and GPUs of each, and
+    `variants`: notebooks that run several times, and what each run changes in the row.
     Paths in dvc.yaml are compared as they are written there, with ${item.scale}.
 Notebook: all of them.
 """
@@ -12,7 +13,7 @@ import yaml
 from maa import notebooks
 from maa.errors import MaaError
 
-LIMITS = "limits"
+LIMITS, VARIANTS = "limits", "variants"
 
 
 @dataclasses.dataclass
@@ -25,6 +26,17 @@ class Job:
     parameters: dict
     minutes: float
     gpus: int
+    variant: str = ""  # one of the notebook's variants, if it has any
+
+    @property
+    def copy(self):
+        """Name of the executed copy."""
+        return f"{self.name}.{self.variant}" if self.variant else self.name
+
+    @property
+    def section(self):
+        """Where its checkpoints are: "autoencoder", "variant/bert"."""
+        return "/".join(filter(None, (notebooks.section(self.name), self.variant)))
 
 
 def prepare(folder, scale, words=()):
@@ -32,17 +44,35 @@ def prepare(folder, scale, words=()):
 
     folder:   root of the project
     scale:    row of params.yaml
-    words:    notebooks, as "autoencoder" or "20_autoencoder"; all when empty
+    words:    notebooks, as "autoencoder" or "20_autoencoder", with one variant as "variant@bert";
+              all when empty
 
-    Raises MaaError R-SCALE, R-NAME, R-PARAMETERS (unknown, missing or of another kind), F-GPU.
+    Raises MaaError R-NAME (unknown notebook or variant), R-SCALE, R-PARAMETERS (unknown, missing or
+    of another kind), F-GPU.
     """
     rows, stages = read_yaml(folder / "params.yaml"), read_yaml(folder / "dvc.yaml")["stages"]
-    known = notebooks.names(folder)
-    chosen = {notebooks.find(known, word) for word in words} or set(known)
-    jobs = [checked(folder, rows, scale, name)
-            for name in in_order(stages, known) if name in chosen]
+    known, chosen = notebooks.names(folder), {}
+    for word in words or known:
+        name, _, variant = word.partition("@")
+        name = notebooks.find(known, name)
+        chosen.setdefault(name, set()).update(variants(rows, name, variant))
+    jobs = [checked(folder, rows, scale, name, variant)
+            for name in in_order(stages, known)
+            for variant in variants(rows, name) if variant in chosen.get(name, ())]
     check_gpus(jobs)
     return jobs
+
+
+def variants(rows, name, wanted=""):
+    """The variants of a notebook that are wanted, all when none is named: [""] if it has none.
+
+    Raises MaaError R-NAME for an unknown one.
+    """
+    known = list(rows.get(VARIANTS, {}).get(notebooks.section(name), [""]))
+    if wanted and wanted not in known:
+        raise MaaError("R-NAME", (
+            f"{name} has no variant {wanted!r}, expected one of: {', '.join(known) or 'none'}"))
+    return [wanted] if wanted else known
 
 
 def read_yaml(path):
@@ -52,7 +82,7 @@ def read_yaml(path):
         raise MaaError("C-YAML", f"{path.name!r} is not YAML: {error}") from error
 
 
-def checked(folder, rows, scale, name):
+def checked(folder, rows, scale, name, variant=""):
     """The Job of one notebook, its row compared with its parameters cell."""
     section = notebooks.section(name)
     if scale not in rows.get(section, {}):
@@ -60,12 +90,13 @@ def checked(folder, rows, scale, name):
             f"params.yaml has no row {scale!r} in section {section!r}, expected one of: "
             f"{', '.join(rows.get(section, {})) or 'none, the section is missing'}"))
     notebook = notebooks.read(folder / notebooks.FOLDER / f"{name}.ipynb")
-    parameters = {"scale": scale, **rows[section][scale]}
+    changed = {"variant": variant, **rows[VARIANTS][section][variant]} if variant else {}
+    parameters = {"scale": scale, **rows[section][scale], **changed}
     check_parameters(f"section {section!r}, row {scale!r}", parameters,
                      notebooks.parameters(notebook))
     limits = rows[LIMITS]
     return Job(name, scale, notebook, parameters, limits["minutes"][section][scale],
-               limits["gpus"].get(section, {}).get(scale, 0))
+               limits["gpus"].get(section, {}).get(scale, 0), variant)
 
 
 def check_parameters(place, row, cell):
@@ -119,5 +150,7 @@ def in_order(stages, known):
 
 
 def outs(stage):
-    """Paths that a stage of dvc.yaml makes; each is a path or {path: options}."""
-    return [out if isinstance(out, str) else next(iter(out)) for out in stage.get("outs", [])]
+    """Paths that a stage of dvc.yaml makes, of all its variants; each a path or {path: options}."""
+    paths = [out if isinstance(out, str) else next(iter(out)) for out in stage.get("outs", [])]
+    several = stage.get("matrix", {}).get("variant", [""])
+    return [path.replace("${item.variant}", one) for path in paths for one in several]

@@ -4,7 +4,7 @@ Whole clips are compared by small pictures of their mels, parts of clips by exce
 begin and however loud they are.
 
 Conventions: mels (clips, 1, 80, frames) log10 on the CPU; distances are 1 - cosine, in 0 … 2.
-Source: none, the paper does not look. Notebooks: 10_clips, 40_scores.
+Source: none, the paper does not look. Notebooks: 10_clips, 41_scores.
 """
 
 import numpy as np

@@ -39,8 +39,8 @@ def run(folder, job):
     Raises MaaError with the code of what went wrong; <name>.failed.ipynb then shows where.
     """
     place = folder / "results" / job.scale
-    running = place / "notebooks" / f"{job.name}.running.ipynb"
-    with files.locked(place / "locks" / job.name):
+    running = place / "notebooks" / f"{job.copy}.running.ipynb"
+    with files.locked(place / "locks" / job.copy):
         running.parent.mkdir(parents=True, exist_ok=True)
         try:
             result = execute(folder, job, running)
@@ -51,16 +51,16 @@ def run(folder, job):
             result, problem = notebooks.read(running), (error.code, error.args[1])
         content = notebooks.normalised(result, folder)
         running.unlink()
-        failed = running.with_name(f"{job.name}.failed.ipynb")
+        failed = running.with_name(f"{job.copy}.failed.ipynb")
         if problem:
             files.atomic_write(failed, content)
             code, text = problem
             raise MaaError(code, (
-                f"{job.name} at scale {job.scale!r}: {text[:600]} "
+                f"{job.copy} at scale {job.scale!r}: {text[:600]} "
                 f"(run so far: {failed.relative_to(folder)})"))
-        files.atomic_write(running.with_name(f"{job.name}.ipynb"), content)
+        files.atomic_write(running.with_name(f"{job.copy}.ipynb"), content)
         failed.unlink(missing_ok=True)
-        forget_checkpoints(place / "checkpoints" / notebooks.section(job.name))
+        forget_checkpoints(place / "checkpoints" / job.section)
 
 
 def forget_checkpoints(folder):
@@ -128,7 +128,8 @@ def main(arguments=None):
     """Exit status of `python -m maa.run`."""
     parser = argparse.ArgumentParser(prog="python -m maa.run", description=__doc__.split("\n")[0])
     parser.add_argument("scale", help="row of params.yaml: mini, small or paper")
-    parser.add_argument("notebook", nargs="*", help="such as autoencoder; all when none is named")
+    parser.add_argument("notebook", nargs="*",
+                        help="such as autoencoder or variant@bert; all when none is named")
     wanted = parser.parse_args(arguments)
     for name in ("papermill", "asyncio"):  # one line, ours, is enough
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -139,7 +140,7 @@ def main(arguments=None):
         with stoppable():
             for job in jobs.prepare(folder, wanted.scale, wanted.notebook):
                 started = time.monotonic()
-                print(f"{job.name:20} {job.scale:6}", end=" ", flush=True)
+                print(f"{job.copy:24} {job.scale:6}", end=" ", flush=True)
                 run(folder, job)
                 print(f"{time.monotonic() - started:7.1f} s", flush=True)
     except MaaError as error:

@@ -96,11 +96,10 @@ def by_recording(table):
 
 
 def varied(wave, generator):
-    """The clip started elsewhere, up to 6 dB quieter or louder, never beyond full scale."""
+    """The clip started elsewhere and up to 6 dB quieter: its own level is the highest."""
     if len(wave) > SHORT * mel.RATE:
         wave = np.roll(wave, int(generator.integers(len(wave))))
-    gain = 10 ** (generator.uniform(-6, 6) / 20)
-    return np.clip(wave * gain, -1, 1)
+    return wave * 10 ** (generator.uniform(-6, 0) / 20)
 
 
 def captions(heard, count, generator):

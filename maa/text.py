@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from transformers import (AutoTokenizer, BertModel, ClapTextModelWithProjection, CLIPTextModel,
                           PreTrainedTokenizerFast, T5EncoderModel)
 
-from maa.errors import MaaError
+from maa.errors import MaaError, warn
 
 TOKENS = 77  # of every prompt, after padding or cutting
 SPANS = [f"<extra_id_{number}>" for number in range(4)]  # stand for hidden spans, as in T5
@@ -96,10 +96,24 @@ def tokenize(tokenizer, prompts):
 
 
 def trimmed(tokenizer, texts, place="cpu"):
-    """As tokenize, without the columns that are padding in every row: what training needs."""
+    """As tokenize, without the columns that are padding in every row: what training needs.
+
+    Warns C-LONG of tokens that are not read.
+    """
     ids, mask = tokenize(tokenizer, texts)
     longest = int(mask.sum(1).max())
+    if longest == TOKENS:
+        note_cut(tokenizer, list(texts))
     return ids[:, :longest].to(place), mask[:, :longest].to(place)
+
+
+def note_cut(tokenizer, texts):
+    """Say how many tokens of the longest text are not read, if any."""
+    tokens = [len(ids) for ids in tokenizer(texts, verbose=False)["input_ids"]]
+    if (most := max(tokens)) > TOKENS:
+        longest = texts[tokens.index(most)]
+        warn("C-LONG", (
+            f"{longest[:40]!r}… has {most} tokens: the last {most - TOKENS} are not read"))
 
 
 @torch.no_grad()
@@ -123,6 +137,29 @@ def encode_tokens(encoder, ids, mask):
     else:
         states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
     return F.layer_norm(states.float(), states.shape[-1:])  # (prompts, 77, width)
+
+
+class Captions:
+    """The captions of scenes, encoded when they are asked for: what a generator is trained with.
+
+    captions:  as many true texts for each scene
+    call       (generator, rows) -> (rows, 77, width): one of the texts of each row, at random
+
+    Raises ValueError if one scene has more captions than another, or none.
+    """
+
+    def __init__(self, tokenizer, encoder, captions):
+        counts = sorted({len(several) for several in captions})
+        if len(counts) != 1 or not counts[0]:
+            raise ValueError(f"{counts} captions a scene, expected as many for each, 1 or more")
+        self.encoder, self.each = encoder, counts[0]
+        tokens = tokenize(tokenizer, [one for several in captions for one in several])
+        self.ids, self.mask = (part.to(encoder.device) for part in tokens)
+
+    def __call__(self, generator, rows):
+        pick = torch.randint(self.each, rows.shape, generator=generator, device=rows.device)
+        pick = self.each * rows + pick
+        return encode_tokens(self.encoder, self.ids[pick], self.mask[pick])
 
 
 def save(tokenizer, encoder, folder):

@@ -135,7 +135,7 @@ class Run:
             torch.optim.AdamW(
                 [p for n in turn.networks for p in modules[n].parameters() if p.requires_grad],
                 turn.learning_rate, turn.betas, weight_decay=turn.weight_decay,
-                fused=self.device.type == "cuda",
+                fused=True,  # on a CPU too: a tenth of the time of a small network
             )
             for turn in turns
         ]

@@ -6,7 +6,7 @@ import tiny_trainers
 import torch
 from diffusers import AutoencoderKL
 
-from maa import autoencoder, classifier, training
+from maa import autoencoder, classifier, mel, training
 
 
 def noise(*shape, seed=0):
@@ -157,6 +157,31 @@ def test_rebuilding_in_batches_is_rebuilding_at_once():
     whole = autoencoder.rebuild(vae, many)
     assert torch.allclose(autoencoder.rebuild(vae, many, batch=2), whole, atol=1e-5)
     assert autoencoder.distance(vae, many) == pytest.approx((whole - many).abs().mean().item())
+
+
+def test_latents_of_sounds_are_those_of_their_mels_cut_to_the_frames():
+    vae, waves = build(), tiny_trainers.sounds(clips=5, samples=6_000)
+    vae.register_to_config(latents_mean=[1.0, -2.0, 0.0, 3.0], latents_std=[0.5, 1.0, 2.0, 4.0])
+    found = autoencoder.latents(vae, waves, 16, batch=2)
+    with torch.no_grad():
+        expected = autoencoder.encode(vae, mel.log_mel(waves)[..., :16])
+    assert found.shape == (5, 4, 10, 2) and not found.requires_grad
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [
+    {"widths": (16, 16, 32, 32), "attention": 0, "layers": 2},
+    {"widths": (16, 16, 16, 32), "attention": 3, "layers": 1}])
+def test_an_autoencoder_of_the_same_size_but_other_channels_is_built_from_its_shape(size):
+    vae = autoencoder.build(**size)
+    assert autoencoder.shape(vae) == size
+    other = autoencoder.build(**autoencoder.shape(vae), channels=8)
+    differing = {name for (name, one), two in zip(vae.state_dict().items(),
+                                                  other.state_dict().values())
+                 if one.shape != two.shape}
+    assert vae.state_dict().keys() == other.state_dict().keys()
+    assert {name.rsplit(".", 1)[0] for name in differing} == {
+        "encoder.conv_out", "quant_conv", "post_quant_conv", "decoder.conv_in"}
 
 
 @torch.no_grad()

@@ -138,6 +138,12 @@ def test_a_player_carries_its_sound_in_the_page_and_waits_to_be_pressed():
     assert base64.b64decode(page.split("base64,")[1].split('"')[0]) == player.content
 
 
+def test_a_title_is_text_in_the_page_whatever_it_holds():
+    """C22: a caption may hold markup."""
+    page = canvas.Player(tone(0.5), '"><script>alert(1)</script>')._repr_html_()
+    assert "<script>" not in page and "&quot;&gt;&lt;script&gt;" in page
+
+
 def test_things_together_are_shown_in_their_order(monkeypatch):
     seen = []
     monkeypatch.setattr(IPython.display, "display", lambda *parts: seen.extend(parts))

@@ -78,11 +78,6 @@ def test_mean_loss_of_an_untrained_captioner_is_that_of_guessing():
     assert loss == pytest.approx(math.log(len(tokenizer)), abs=1e-4)
 
 
-def test_training_twice_gives_the_same_captioner(tmp_path):
-    first, again = (train(tmp_path / name, steps=3)[1].state_dict() for name in ("one", "two"))
-    assert all(torch.equal(first[key], again[key]) for key in first)
-
-
 def test_saved_captioner_writes_the_same_when_loaded(trained, tmp_path):
     tokenizer, network, _ = trained
     captioner.save(tokenizer, network, tmp_path)

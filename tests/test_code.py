@@ -60,7 +60,7 @@ def test_code_stays_when_only_words_or_drawings_change(package, name, old, new):
 
 
 def test_figures_count_where_they_are_the_result(package):
-    assert "RED" not in behind(package, name="40_scores")
+    assert "RED" not in behind(package, name="41_scores")
     assert "RED" in behind(package, name="90_report")
 
 

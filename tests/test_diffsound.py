@@ -204,24 +204,6 @@ def test_one_page_is_learnt_by_heart(tmp_path):
     assert diffsound.held_out_error(network, *other, scheduler) > 1.5
 
 
-def test_training_twice_gives_the_same_bits_and_so_does_resuming(tmp_path, monkeypatch):
-    whole = train(tmp_path / "whole", steps=6, save_every=2, dropout=0.5)
-    assert same(train(tmp_path / "again", steps=6, save_every=2, dropout=0.5), whole)
-    assert not same(train(tmp_path / "other", steps=6, seed=1), whole)
-    advance = training.Run.advance
-
-    def stopping(run, batch):
-        if run.step == 3:  # one step after a checkpoint
-            raise KeyboardInterrupt
-        advance(run, batch)
-
-    monkeypatch.setattr(training.Run, "advance", stopping)
-    with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / "cut", steps=6, save_every=2, dropout=0.5)
-    monkeypatch.undo()
-    assert same(train(tmp_path / "cut", steps=6, save_every=2, dropout=0.5), whole)
-
-
 def test_prompts_that_are_all_dropped_leave_no_trace(tmp_path):
     def loud(generator, rows):
         return torch.full((len(rows), 3, WIDTH), 9.0)

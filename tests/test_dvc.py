@@ -22,6 +22,7 @@ from maa import jobs, notebooks
 ROOT = Path(__file__).parents[1]
 STAGES = jobs.read_yaml(ROOT / "dvc.yaml")["stages"]
 SECTIONS = [name for name in STAGES if name != "code"]
+VARIANTS = jobs.read_yaml(ROOT / "params.yaml")[jobs.VARIANTS]
 DVC = [sys.executable, "-m", "dvc", "repro"]
 SCALES = ["mini", "small", "paper"]
 WITHOUT_GIT = "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
@@ -30,13 +31,15 @@ PRETENDER = '''#!{python}
 import hashlib, os, pathlib, sys, yaml
 stages = yaml.safe_load(open("dvc.yaml"))["stages"]
 scale, section = sys.argv[3:] or ("mini", "code")
+section, _, variant = section.partition("@")
 stage = stages[section]
 def path(text):
-    return pathlib.Path(text.replace("${{item.scale}}", scale))
+    text = text.replace("${{item.scale}}", scale).replace("${{item.variant}}", variant)
+    return pathlib.Path(text)
 if section == os.environ.get("FAILS"):
     sys.exit(3)
 row = yaml.safe_load(open("params.yaml")).get(section, {{}}).get(scale)
-digest = hashlib.sha256(repr(row).encode())
+digest = hashlib.sha256(repr((row, variant)).encode())
 for text in stage["deps"]:
     for file in sorted(p for p in [path(text), *path(text).rglob("*")] if p.is_file()):
         digest.update(file.read_bytes())
@@ -49,14 +52,15 @@ for out in stage["outs"]:
     source = pathlib.Path("notebooks", out.with_suffix(".ipynb").name)
     out.write_bytes(source.read_bytes() if section == "code" else digest.digest())
 with open("ran", "a") as log:
-    log.write(section + "\\n")
+    log.write("@".join(filter(None, (section, variant))) + "\\n")
 '''
 
 
 def paths(section, kind, scale="mini"):
-    """Plain paths of deps or outs of a stage."""
-    entries = jobs.outs(STAGES[section]) if kind == "outs" else STAGES[section].get(kind, [])
-    return [entry.replace("${item.scale}", scale) for entry in entries]
+    """Plain paths of deps or outs of a stage, of all its variants."""
+    stage = STAGES[section]
+    entries = jobs.outs(stage if kind == "outs" else {**stage, "outs": stage.get(kind, [])})
+    return list(dict.fromkeys(entry.replace("${item.scale}", scale) for entry in entries))
 
 
 def number_of(section):
@@ -66,11 +70,15 @@ def number_of(section):
 def test_every_stage_follows_the_same_pattern():
     for section in SECTIONS:
         stage, name = STAGES[section], number_of(section)
-        assert stage["matrix"] == {"scale": SCALES}
-        assert stage["cmd"] == f"exec python -m maa.run ${{item.scale}} {section}"
-        assert stage["params"] == [f"{section}.${{item.scale}}"]
+        several = VARIANTS.get(section, {})
+        one = "@${item.variant}" if several else ""
+        assert stage["matrix"] == {"scale": SCALES} | ({"variant": [*several]} if one else {})
+        assert stage["cmd"] == f"exec python -m maa.run ${{item.scale}} {section}{one}"
+        also = [f"variants.{section}.${{item.variant}}"] if any(several.values()) else []
+        assert stage["params"] == [f"{section}.${{item.scale}}", *also]
         assert notebooks.section(name) == section
-        assert f"results/mini/notebooks/{name}.ipynb" in paths(section, "outs")
+        for copy in [f".{variant}" for variant in several] or [""]:
+            assert f"results/mini/notebooks/{name}{copy}.ipynb" in paths(section, "outs")
 
 
 def test_code_is_written_for_exactly_the_notebooks_with_a_stage():
@@ -105,11 +113,21 @@ def test_a_notebook_names_no_result_that_its_stage_does_not_declare(section):
         assert any(start.startswith(f"{k}/") or k.startswith(start) for k in declared), start
 
 
+def test_every_score_is_made_again_when_sounds_models_or_code_change():
+    """S16: nothing else is kept that was computed from them; the test above finds what is read."""
+    judged = [s for s in SECTIONS if any("/scores" in path for path in paths(s, "outs"))]
+    assert judged
+    for section in judged:
+        deps = paths(section, "deps")
+        assert f"results/code/{number_of(section)}.py" in deps, section
+        assert any(re.search("/(clips|audio|models)(/|$)", path) for path in deps), section
+
+
 def test_one_failing_run_keeps_what_git_and_readers_see():
     for section in SECTIONS:
         for out in STAGES[section]["outs"]:
             path, options = (out, {}) if isinstance(out, str) else next(iter(out.items()))
-            in_cache = re.search("/(clips|captions|pictures|models|audio|rivals)(/|$)", path)
+            in_cache = re.search("/(clips|captions|pictures|models|audio|heard)(/|$)", path)
             assert options.get("persist", False) != bool(in_cache), path
 
 
@@ -144,8 +162,13 @@ def pretended(tmp_path_factory):
     pretender.parent.mkdir()
     pretender.write_text(PRETENDER.format(python=sys.executable))
     pretender.chmod(0o755)
-    assert sorted(repro(folder)) == sorted(STAGES)
+    assert sorted(repro(folder)) == sorted(one for section in STAGES for one in runs(section))
     return folder
+
+
+def runs(section):
+    """What a stage runs at one scale."""
+    return [f"{section}@{one}" for one in VARIANTS.get(section, {})] or [section]
 
 
 def ran(folder):
@@ -184,8 +207,9 @@ def test_one_changed_number_runs_only_what_depends_on_it(pretended):
     rows["vocoder"]["small"]["seed"] += 1
     rows["limits"]["minutes"]["clips"]["mini"] += 1
     (pretended / "params.yaml").write_text(yaml.safe_dump(rows))
-    assert {*repro(pretended)} == {"vocoder", "diffsound", "text_to_audio", "listen_first", "scores",
-                                   "report"}
+    assert {*repro(pretended)} == {
+        "vocoder", "diffsound", "text_to_audio", "listen_first", "scores", "rows", "guidance",
+        "table_1", "table_6", "table_7", "figure_7", "report", *runs("variant"), *runs("judged")}
 
 
 def test_an_edited_module_runs_the_code_stage_and_then_what_it_changes(pretended):
@@ -274,16 +298,18 @@ def test_dvc_is_told_whether_there_is_git(unzipped):
 
 @pytest.mark.notebooks
 def test_the_paper_runs_at_scale_mini_and_the_second_time_nothing_does(tmp_path):
-    """An unzipped copy without results and without git."""
+    """An unzipped copy without results and without git, and the two commands of `make paper`."""
     folder = tmp_path / "project"
     left_out = shutil.ignore_patterns(".git", ".venv", ".dvc", "mini", "small", "paper")
     shutil.copytree(ROOT, folder, ignore=left_out)
     (folder / ".dvc").mkdir()
     (folder / ".dvc" / "config").write_text(WITHOUT_GIT)
     place = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    for limit, says in ((900, "report@mini"), (20, "Data and pipelines are up to date")):
-        done = subprocess.run([*DVC, "report@mini"], cwd=folder, env={**os.environ, "PATH": place},
-                              timeout=limit, capture_output=True, text=True)
+    lanes = [sys.executable, "-m", "maa.lanes"]
+    for command, limit, says in ((lanes, 900, "report@mini"),
+                                 (DVC, 20, "Data and pipelines are up to date")):
+        done = subprocess.run([*command, "report@mini"], cwd=folder, timeout=limit, text=True,
+                              env={**os.environ, "PATH": place}, capture_output=True)
         assert done.returncode == 0, done.stdout + done.stderr
         assert says in done.stdout
     copies = sorted(path.stem for path in (folder / "results/mini/notebooks").glob("*.ipynb"))

@@ -18,7 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = [line for line in (ROOT / "requirements.lock").read_text().splitlines()
         if line.strip() and not line.lstrip().startswith("#")]
 ROWS = jobs.read_yaml(ROOT / "params.yaml")
-SECTIONS = [name for name in ROWS if name != jobs.LIMITS]
+SECTIONS = [section for section in ROWS if section not in (jobs.LIMITS, jobs.VARIANTS)]
 SCALES = ["mini", "small", "paper"]
 NAMES = notebooks.names(ROOT)
 TEXT = {".py", ".ipynb", ".md", ".yaml", ".yml", ".toml", ".lock", ".csv", ".json", ".svg", ""}
@@ -104,14 +104,37 @@ def test_notebooks_are_kept_without_outputs(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_parameters_cell_holds_the_row_mini(name):
     cell = notebooks.parameters(notebooks.read(ROOT / "notebooks" / f"{name}.ipynb"))
-    assert cell == {"scale": "mini", **ROWS[notebooks.section(name)]["mini"]}
+    assert cell == {"scale": "mini", **ROWS[notebooks.section(name)]["mini"],
+                    **changes(name, jobs.variants(ROWS, name)[0])}
+
+
+def changes(name, variant):
+    """What a variant of a notebook sets besides the row of its section."""
+    known = ROWS[jobs.VARIANTS].get(notebooks.section(name), {})
+    return {"variant": variant, **known[variant]} if variant else {}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_row_is_one_that_its_notebook_takes(name):
     cell = notebooks.parameters(notebooks.read(ROOT / "notebooks" / f"{name}.ipynb"))
     for scale, row in ROWS[notebooks.section(name)].items():
-        jobs.check_parameters(f"row {scale}", {"scale": scale, **row}, cell)
+        for variant in jobs.variants(ROWS, name):
+            row = {"scale": scale, **row, **changes(name, variant)}
+            jobs.check_parameters(f"row {scale}", row, cell)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_variant_differs_from_the_main_generator_in_what_it_says_and_in_nothing_else(scale):
+    row, main, asked = (ROWS[one][scale] for one in ("variant", "diffusion", "text_to_audio"))
+    assert main.items() <= row.items()
+    assert {"sampling_steps" if key == "steps" else key: value for key, value in asked.items()
+            }.items() <= row.items()
+    learnt = ROWS["autoencoder"][scale]
+    assert row["rebuilding"].items() <= learnt.items()
+    assert row["channels"] == learnt["channels"]
+    for changed in ROWS[jobs.VARIANTS]["variant"].values():
+        assert len(changed.keys() - {"sets"}) == 1 and changed.keys() <= row.keys()
+        assert all(row[key] != value for key, value in changed.items())
 
 
 def test_every_notebook_has_a_section_and_a_stage_and_every_section_a_notebook():
@@ -123,7 +146,7 @@ def test_every_notebook_has_a_section_and_a_stage_and_every_section_a_notebook()
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_rows_of_a_section_have_the_same_keys_in_the_same_order(section):
-    assert re.fullmatch("[a-z][a-z_]*", section)  # dvc exp run -S wants a letter first
+    assert re.fullmatch("[a-z][a-z_0-9]*", section)  # dvc exp run -S wants a letter first
     assert list(ROWS[section]) == SCALES
     assert len({tuple(row) for row in ROWS[section].values()}) == 1
     assert all("seed" in row for row in ROWS[section].values())

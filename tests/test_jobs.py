@@ -5,6 +5,21 @@ import pytest
 
 from maa import jobs
 
+VARIANTS = {"bert": {"encoder": "bert"}, "plain": {"events": 0}, "t5": {"encoder": "t5"}}
+CELL = 'variant = "bert"\nencoder = "clap"\nevents = 2'
+
+
+def varied(tmp_path, variants=VARIANTS, cell=CELL):
+    """A project with a notebook that has a row for each variant, and one that reads all of them."""
+    row = {"encoder": "clap", "events": 2}
+    books = {"24_variant": made_projects.notebook("1", parameters=cell),
+             "10_one": made_projects.notebook("1", parameters='encoder = "clap"\nevents = 2')}
+    stages = {"variant": {"matrix": {"scale": ["mini"], "variant": list(variants)},
+                          "outs": ["audio/${item.variant}"]},
+              "one": {"deps": ["audio/plain"]}}
+    return made_projects.project(
+        tmp_path / "project", books, row=row, stages=stages, variants={"variant": variants})
+
 
 def test_a_job_has_the_row_the_scale_and_the_limits_of_its_notebook(tmp_path):
     books = {"10_one": made_projects.notebook("1")}
@@ -33,3 +48,61 @@ def test_stages_in_a_circle_are_refused():
     stages = {"a": {"deps": ["y"], "outs": ["x"]}, "b": {"deps": ["x"], "outs": ["y"]}}
     with pytest.raises(ValueError, match="wait for one another"):
         jobs.in_order(stages, ["10_a", "20_b"])
+
+
+# ---- variants -----------------------------------------------------------------------------------
+
+def test_a_notebook_with_variants_has_a_job_for_each_and_others_wait_for_all(tmp_path):
+    found = jobs.prepare(varied(tmp_path), "mini")
+    assert [(job.name, job.variant) for job in found] == [
+        ("24_variant", "bert"), ("24_variant", "plain"), ("24_variant", "t5"), ("10_one", "")]
+
+
+def test_a_variant_changes_its_own_parameters_and_keeps_the_others(tmp_path):
+    bert, plain, t5, one = jobs.prepare(varied(tmp_path), "mini")
+    row = {"scale": "mini", "encoder": "clap", "events": 2}
+    assert bert.parameters == row | {"variant": "bert", "encoder": "bert"}
+    assert plain.parameters == row | {"variant": "plain", "events": 0}
+    assert t5.parameters == row | {"variant": "t5", "encoder": "t5"}
+    assert one.parameters == row
+
+
+def test_each_variant_has_a_copy_and_checkpoints_of_its_own(tmp_path):
+    found = jobs.prepare(varied(tmp_path), "mini")
+    assert [job.copy for job in found] == [
+        "24_variant.bert", "24_variant.plain", "24_variant.t5", "10_one"]
+    assert [job.section for job in found] == ["variant/bert", "variant/plain", "variant/t5", "one"]
+
+
+@pytest.mark.parametrize("words, wanted", [
+    (["variant@bert"], ["24_variant.bert"]),
+    (["24_variant@t5", "variant@bert"], ["24_variant.bert", "24_variant.t5"]),  # reading order
+    (["variant@t5", "variant"], ["24_variant.bert", "24_variant.plain", "24_variant.t5"]),
+    (["one", "variant@plain"], ["24_variant.plain", "10_one"]),
+])
+def test_only_the_variants_that_are_named_are_run(tmp_path, words, wanted):
+    assert [job.copy for job in jobs.prepare(varied(tmp_path), "mini", words)] == wanted
+
+
+@pytest.mark.parametrize("word, said", [
+    ("variant@bart", "R-NAME: 24_variant has no variant 'bart', expected one of: bert, plain, t5"),
+    ("one@bert", "R-NAME: 10_one has no variant 'bert', expected one of: none"),
+])
+def test_a_variant_that_is_not_there_is_refused(tmp_path, word, said):
+    with pytest.raises(ValueError, match=said):
+        jobs.prepare(varied(tmp_path), "mini", [word])
+
+
+def test_a_variant_that_changes_what_the_notebook_does_not_know_is_refused(tmp_path):
+    """N06."""
+    folder = varied(tmp_path, {"bert": {"encoder": "bert"}, "wide": {"width": 8}})
+    with pytest.raises(ValueError, match="'width', which the notebook does not know"):
+        jobs.prepare(folder, "mini")
+
+
+def test_outs_of_a_stage_are_those_of_all_its_variants():
+    stage = {"outs": ["models/${item.variant}", {"logs/${item.variant}.csv": {"cache": False}}],
+             "matrix": {"scale": ["mini"], "variant": ["bert", "t5"]}}
+    assert jobs.outs(stage) == ["models/bert", "models/t5", "logs/bert.csv", "logs/t5.csv"]
+    plain = {"outs": ["models/${item.scale}"], "matrix": {"scale": ["mini", "small"]}}
+    assert jobs.outs(plain) == ["models/${item.scale}"] and jobs.outs({}) == []

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import torch
 
-from maa import run
+from maa import files, run
 
 GOOD = b"the last good copy"
 
@@ -154,6 +154,41 @@ def test_checkpoints_of_a_finished_notebook_are_removed_and_no_others(tmp_path):
     run.forget_checkpoints(tmp_path / "one")
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
     assert left == ["one/vae/log.csv", "two/step-00000010-ab.pt"]
+
+
+@pytest.fixture
+def varied(tmp_path, monkeypatch):
+    """A project whose notebook has two variants, each with a checkpoint of a run that was cut."""
+    books = {"24_variant": made_projects.notebook(
+        "print('read by', encoder)", parameters='variant = "bert"\nencoder = "clap"')}
+    folder = made_projects.project(
+        tmp_path / "project", books, row={"encoder": "clap"},
+        variants={"variant": {"bert": {"encoder": "bert"}, "t5": {"encoder": "t5"}}})
+    for name in ("bert", "t5"):
+        place = folder / "results/mini/checkpoints/variant" / name / "unet"
+        place.mkdir(parents=True)
+        (place / "step-00000010-ab.pt").touch()
+    monkeypatch.chdir(folder)
+    return folder / "results" / "mini"
+
+
+def test_a_variant_has_a_copy_a_lock_and_checkpoints_of_its_own(varied, capsys):
+    """N16."""
+    with files.locked(varied / "locks" / "24_variant.t5"):
+        assert run.main(["mini", "variant@bert"]) == 0
+        assert run.main(["mini", "variant@t5"]) == 6
+    assert "F-LOCKED" in capsys.readouterr().err
+    assert [path.name for path in (varied / "notebooks").iterdir()] == ["24_variant.bert.ipynb"]
+    assert words_of(varied / "notebooks/24_variant.bert.ipynb") == "read by bert\n"
+    left = [path.parts[-3] for path in varied.rglob("step-*.pt")]
+    assert left == ["t5"], "only what bert would have resumed is forgotten"
+
+
+def test_an_unknown_variant_is_refused_in_one_line(varied, capsys):
+    assert run.main(["mini", "variant@bart"]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said == "maa: R-NAME: 24_variant has no variant 'bart', expected one of: bert, t5"
+    assert len(said.splitlines()) == 1 and not (varied / "notebooks").exists()
 
 
 def wait_for(path, process):

@@ -1,10 +1,13 @@
 """Text encoders: prompts become 77 vectors each, whichever of the encoders reads them."""
 
+import warnings
+
 import pytest
 import torch
 from transformers import BertConfig, BertModel, T5Config, T5EncoderModel
 
 from maa import clap, clip, masking, text, training
+from maa.errors import MaaWarning
 
 CAPTIONS = ["a dog barking", "heavy rain falling", "a siren far and loud", "a cat", "a bell"]
 WIDTH = 16
@@ -160,8 +163,51 @@ def test_a_loaded_encoder_is_frozen(tokenizer, tmp_path):
     assert not any(p.requires_grad for p in text.load(tmp_path, "bert")[1].parameters())
 
 
+def test_words_that_training_does_not_read_are_counted(tokenizer):
+    """C03."""
+    tokens = len(tokenizer("rain " * 5_000, verbose=False)["input_ids"])
+    with pytest.warns(MaaWarning, match=f"C-LONG: 'rain rain .* last {tokens - 77} are not read"):
+        ids, _ = text.trimmed(tokenizer, ["a cat", "rain " * 5_000])
+    assert ids.shape == (2, 77)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert text.trimmed(tokenizer, ["rain" + " rain" * 74])[0].shape == (1, 77)
+
+
 def test_trimmed_rows_keep_every_token_and_lose_common_padding(tokenizer):
     ids, mask = text.trimmed(tokenizer, ["a cat", "a dog barking"])
     whole, _ = text.tokenize(tokenizer, ["a cat", "a dog barking"])
     assert torch.equal(ids, whole[:, : ids.shape[1]])
     assert (whole[:, ids.shape[1] :] == text.PAD).all() and mask[1].all() and not mask[0].all()
+
+
+SEVERAL = [["a dog barking", "a dog"], ["heavy rain falling", "rain"], ["a cat", "the cat"]]
+
+
+def test_captions_are_encoded_as_they_are_when_asked_for(tokenizer):
+    network = encoder("bert", len(tokenizer))
+    ask = text.Captions(tokenizer, network, SEVERAL)
+    rows = torch.tensor([2, 0, 2, 1] * 10)
+    found = ask(torch.Generator().manual_seed(0), rows)
+    assert found.shape == (40, 77, WIDTH)
+    chosen = set()
+    for row, one in zip(rows.tolist(), found):
+        own = text.encode(tokenizer, network, SEVERAL[row])
+        near = [(one - other).abs().max().item() < 1e-4 for other in own]
+        assert sum(near) == 1, "not one of the texts of its own scene"
+        chosen.add((row, near.index(True)))
+    assert chosen == {(row, which) for row in range(3) for which in range(2)}
+
+
+def test_captions_are_drawn_alike_by_one_generator(tokenizer):
+    ask = text.Captions(tokenizer, encoder("words", len(tokenizer)), SEVERAL)
+    one, again, other = (ask(torch.Generator().manual_seed(seed), torch.arange(3).repeat(4))
+                         for seed in (0, 0, 1))
+    assert torch.equal(one, again) and not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("captions", [[["a dog", "a cat"], ["rain"]], [["a dog"], []], [[]], []])
+def test_scenes_with_unequally_many_captions_are_refused(tokenizer, captions):
+    """C01."""
+    with pytest.raises(ValueError, match="captions a scene, expected as many for each, 1 or more"):
+        text.Captions(tokenizer, encoder("words", len(tokenizer)), captions)

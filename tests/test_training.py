@@ -1,11 +1,14 @@
 """The loop that every train() shares: it learns, it survives, it refuses."""
 
+import inspect
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -17,7 +20,8 @@ from maa.errors import MaaError
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["maa.autoencoder", "maa.classifier", "maa.diffusion", "maa.text", "maa.vocoder"])
+    ["maa.autoencoder", "maa.captioner", "maa.diffsound", "maa.diffusion", "maa.retriever",
+     "maa.vocoder"])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -87,6 +91,16 @@ def test_a_finished_run_is_not_run_again(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in checkpoints.newest(tmp_path)} == before
 
 
+def test_no_train_of_maa_is_missing_here():
+    called = inspect.getsource(tiny_trainers)
+    loops = {"training.train", "contrast.train"}  # what the others call
+    found = {f"{path.stem}.{name}" for path in Path(training.__file__).parent.glob("*.py")
+             for name in re.findall(r"^def (train\w*)\(folder,", path.read_text("utf-8"), re.M)}
+    assert loops < found
+    assert [name for name in sorted(found - loops) if f"{name}(folder," not in called] == []
+    assert len(tiny_trainers.TRAINERS) == len(found - loops)
+
+
 @pytest.mark.parametrize("name", tiny_trainers.TRAINERS)
 def test_T01_a_run_killed_at_ten_random_moments_ends_in_the_same_bits(tmp_path, name):
     begun = time.monotonic()
@@ -105,6 +119,24 @@ def test_T01_a_run_killed_at_ten_random_moments_ends_in_the_same_bits(tmp_path, 
             shutil.rmtree(folder)
     assert finish(name, folder) == 0
     assert tiny_trainers.digest(folder) == tiny_trainers.digest(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("name", tiny_trainers.TRAINERS)
+def test_a_run_stopped_a_step_after_its_checkpoint_ends_in_the_same_bits(
+        tmp_path, name, monkeypatch):
+    """Draws, dropout and mixed sounds of the lost step come again, those after it are new."""
+    train, settings = tiny_trainers.TRAINERS[name], {"steps": 4, "save_every": 2}
+    train(tmp_path / "whole", **settings)
+    stop_at(3, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "cut", **settings)
+    monkeypatch.undo()
+    assert checkpoints.read(checkpoints.newest(tmp_path / "cut")[0], "cpu")["step"] == 2
+    train(tmp_path / "cut", **settings)
+    whole = tiny_trainers.digest(tmp_path / "whole")
+    assert tiny_trainers.digest(tmp_path / "cut") == whole
+    train(tmp_path / "other", **settings, seed=9)
+    assert tiny_trainers.digest(tmp_path / "other") != whole
 
 
 @pytest.mark.parametrize("part", ["modules", "averages", "optimizers", "generator"])

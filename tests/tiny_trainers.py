@@ -5,8 +5,8 @@ import sys
 
 import torch
 
-from maa import autoencoder, checkpoints, clap, classifier, clip, diffusion, masking, text
-from maa import training, vocoder
+from maa import autoencoder, captioner, checkpoints, clap, classifier, clip, codebook, diffsound
+from maa import diffusion, masking, retriever, text, training, vocoder
 
 STEPS, SAVE = 12, 2
 
@@ -18,7 +18,7 @@ def sounds(clips=6, samples=20_480):
 
 def train_classifier(folder, **changed):
     return classifier.train(folder, sounds(), ["dog", "rain", "bell"] * 2, network="vgg", batch=2,
-                            **{"steps": STEPS, "save_every": SAVE, **changed})
+                            widths=(8, 16), **{"steps": STEPS, "save_every": SAVE, **changed})
 
 
 TEXTS = ["a dog barking", "the bark of a dog", "rain falling", "heavy rain"]
@@ -31,7 +31,7 @@ def tokenizer():
 def train_clap(folder, **changed):
     return clap.train(folder, tokenizer(), sounds(), [TEXTS[:2], TEXTS[2:]] * 3, batch=3,
                       frames=80, width=32, text_layers=1, spec_size=80, audio_width=16,
-                      disturb=True, **{"steps": STEPS, "save_every": SAVE, **changed})
+                      disturb=True, **{"mixup": 0.5, "steps": STEPS, "save_every": SAVE, **changed})
 
 
 def train_clip(folder, **changed):
@@ -51,11 +51,26 @@ def train_t5(folder, **changed):
                             **{"steps": STEPS, "save_every": SAVE, **changed})
 
 
-def train_autoencoder(folder, **changed):
+def ear():
     with training.seeded(1):
-        ear = classifier.build("vgg", ["dog", "rain"])
-    return autoencoder.train(folder, sounds(), ear=ear, widths=(32, 32, 32, 32), layers=1, batch=1,
-                             frames=32, critic_windows=(16, 32),
+        return classifier.build("vgg", ["dog", "rain"], widths=(4, 8))
+
+
+def train_captioner(folder, **changed):
+    return captioner.train(folder, sounds(), [TEXTS[:2], TEXTS[2:]] * 3, batch=2, frames=32,
+                           width=16, layers=1, heads=2, vocabulary=300,
+                           **{"steps": STEPS, "save_every": SAVE, **changed})
+
+
+def train_retriever(folder, **changed):
+    return retriever.train(folder, sounds(), [TEXTS[:2], TEXTS[2:]] * 3, batch=3, frames=32,
+                           width=16, widths=(4, 8), layers=1, vocabulary=300,
+                           **{"mixup": 0.5, "steps": STEPS, "save_every": SAVE, **changed})
+
+
+def train_autoencoder(folder, **changed):
+    return autoencoder.train(folder, sounds(), ear=ear(), widths=(16,) * 4, layers=1, batch=1,
+                             frames=16, critic_windows=(16,),
                              **{"steps": STEPS, "save_every": SAVE, **changed})
 
 
@@ -64,21 +79,51 @@ def train_vocoder(folder, **changed):
                          frames=16, **{"steps": STEPS, "save_every": SAVE, **changed})
 
 
+EMPTY = torch.zeros(1, 5, 16)  # encoding of no prompt
+
+
+def words(generator, rows):
+    return torch.randn(len(rows), 5, 16, generator=generator)
+
+
 def train_diffusion(folder, **changed):
-    generator = torch.Generator().manual_seed(3)
-    latents = torch.randn(6, 4, 10, 8, generator=generator)
-    empty = torch.zeros(1, 5, 16)
+    latents = torch.randn(6, 4, 10, 8, generator=torch.Generator().manual_seed(3))
+    return diffusion.train(folder, latents, words, EMPTY, widths=(32,), layers=1, heads=2, batch=2,
+                           dropout=0.5, **{"steps": STEPS, "save_every": SAVE, **changed})
 
-    def words(generator, rows):
-        return torch.randn(len(rows), 5, 16, generator=generator)
 
-    return diffusion.train(folder, latents, words, empty, widths=(32,), layers=1, heads=2, batch=2,
-                           **{"steps": STEPS, "save_every": SAVE, **changed})
+def train_vq(folder, **changed):
+    return codebook.train_vq(folder, sounds(), ear=ear(), widths=(8,) * 5, layers=1, codes=12,
+                             code_width=4, batch=1, frames=32, critic_windows=(16,), revive_every=3,
+                             **{"steps": STEPS, "save_every": SAVE, **changed})
+
+
+def train_decoder(folder, **changed):
+    pages = torch.randint(6, (4, 25), generator=torch.Generator().manual_seed(3))
+    return diffsound.train_decoder(folder, pages, words, EMPTY, codes=6, width=16, heads=2,
+                                   layers=1, noise_steps=10, batch=2, dropout=0.5,
+                                   **{"steps": STEPS, "save_every": SAVE, **changed})
 
 
 TRAINERS = {"classifier": train_classifier, "clap": train_clap, "clip": train_clip,
-            "bert": train_bert, "t5": train_t5, "autoencoder": train_autoencoder,
-            "vocoder": train_vocoder, "diffusion": train_diffusion}
+            "bert": train_bert, "t5": train_t5, "captioner": train_captioner,
+            "retriever": train_retriever, "autoencoder": train_autoencoder,
+            "vocoder": train_vocoder, "diffusion": train_diffusion, "vq": train_vq,
+            "decoder": train_decoder}
+
+
+def handed(monkeypatch, train, *arguments, **changed):
+    """What a train() hands to training.train, which is not begun: its keywords."""
+    seen = {}
+
+    def look(folder, **options):
+        seen.update(options)
+        return options["modules"]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train", look)
+        train(*arguments, **changed)
+    return seen
 
 
 def run(name, folder, changed=None):
