@@ -115,7 +115,7 @@ def train(folder, tokenizer, waves, captions, *, steps, batch=128, frames=624,
         "reader": reader is not None, "vocabulary": len(tokenizer), "scenes": len(waves),
         "data": fingerprint, **shape}
     return contrast.train(folder, "clap", clap, batch=draw, loss=loss, settings=settings,
-                          save_every=save_every)
+                          save_every=save_every, label="CLAP")
 
 
 def text_half(clap):

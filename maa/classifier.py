@@ -170,17 +170,21 @@ def apply(call, mels, batch=64):
     return torch.cat([call(part.to(place)).float().cpu() for part in mels.split(batch)])
 
 
+def kind(network):
+    """The word of a network in NETWORKS."""
+    return {value: key for key, value in NETWORKS.items()}[type(network)]
+
+
 def save(network, folder):
     """Weights and label names → folder, for load()."""
     from safetensors.torch import save as dump
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    kind = {value: key for key, value in NETWORKS.items()}[type(network)]
     weights = {key: value.contiguous().cpu() for key, value in network.state_dict().items()}
     files.atomic_write(folder / "weights.safetensors", lambda out: out.write(dump(weights)))
     files.write_json(folder / "config.json", {
-        "network": kind, "shape": network.shape, "names": network.names})
+        "network": kind(network), "shape": network.shape, "names": network.names})
 
 
 def load(folder):

@@ -73,7 +73,7 @@ def train(folder, tokenizer, pictures, captions, *, steps, batch=128, learning_r
         "steps": steps, "batch": batch, "learning_rate": learning_rate, "hide": hide, "seed": seed,
         "vocabulary": len(tokenizer), "pictures": len(pictures), "data": fingerprint, **shape}
     return contrast.train(folder, "clip", clip, batch=draw, loss=loss, settings=settings,
-                          save_every=save_every)
+                          save_every=save_every, label="CLIP")
 
 
 @torch.inference_mode()

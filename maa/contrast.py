@@ -1,10 +1,10 @@
-"""What CLAP and CLIP share: pairs of a thing and its words, taught by contrast.
+"""What CLAP, CLIP and the retriever share: pairs of a thing and its words, taught by contrast.
 
 In a batch, each sound (or picture) must find its own sentence among all, and each sentence its own
 sound.
 
 Conventions: embeddings are unit vectors (rows, width) of one space.
-Source: Section 3.3.  Notebooks: 14_clap, 15_clip.
+Source: Section 3.3.  Notebooks: 11_pseudo_captions, 14_clap, 15_clip.
 """
 
 import torch
@@ -58,8 +58,9 @@ class Sentences:
         return {"ids": ids, "mask": self.mask[row], "group": self.groups[pick]}
 
 
-def train(folder, name, network, *, batch, loss, settings, save_every):
-    """The network after its training by contrast, in eval mode: how clap.train and clip.train end.
+def train(folder, name, network, *, batch, loss, settings, save_every, label="training"):
+    """The network after its training by contrast, in eval mode: how the train() of clap, clip and
+    retriever end.
 
     name:      what checkpoints call it
     batch:     batch(generator) -> what loss is given
@@ -71,4 +72,4 @@ def train(folder, name, network, *, batch, loss, settings, save_every):
     return training.train(
         folder, modules={name: network}, turns=[turn], batch=batch, steps=settings["steps"],
         settings=plain, seed=settings["seed"], averaged=(name,), decay=0.99, save_every=save_every,
-        label=name.upper())[name]
+        label=label)[name]

@@ -82,7 +82,7 @@ def answer(make, asked, folder, at_once, **told):
     """
     for start in range(0, len(asked), at_once):
         part = asked[start : start + at_once]
-        keep(make(list(part.prompt), list(part.seed)), part, folder)
+        _write(make(list(part.prompt), list(part.seed)), part.file, folder)
     asked = asked.assign(**told)
     files.write_table(Path(folder) / "audio.csv", asked)
     return asked
@@ -90,9 +90,13 @@ def answer(make, asked, folder, at_once, **told):
 
 def keep(waves, asked, folder):
     """Sounds → wav files under the names of a plan, and the plan beside them as audio.csv."""
-    for file, wave in zip(asked.file, waves, strict=True):
-        sounds.write(Path(folder) / file, np.asarray(wave), force=True)
+    _write(waves, asked.file, folder)
     files.write_table(Path(folder) / "audio.csv", asked)
+
+
+def _write(waves, names, folder):
+    for name, wave in zip(names, waves, strict=True):
+        sounds.write(Path(folder) / name, np.asarray(wave), force=True)
 
 
 def by(pipe, seconds, steps, guidance):

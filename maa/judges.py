@@ -49,9 +49,9 @@ class Judges:
     @property
     def evaluators(self):
         """{metric: who gives it}, for maa.scores.row."""
-        listener = f"listener ({self.scale} {kind(self.listener)}, real clips only)"
+        listener = f"listener ({self.scale} {classifier.kind(self.listener)}, real clips only)"
         return {
-            "accuracy": f"classifier ({self.scale} {kind(self.classifier)}, real clips only)",
+            "accuracy": f"classifier ({self.scale} {classifier.kind(self.classifier)}, real clips only)",
             **dict.fromkeys(("FID", "KL", "KAD", "IS"), listener),
             "CLAP": f"CLAP judge ({self.scale} VGG and BERT, real clips only)"}
 
@@ -94,11 +94,6 @@ class Judges:
         return metrics.clap_score(self.sounds(mels), self.texts(sentences))
 
 
-def kind(network):
-    """The word of a network in classifier.NETWORKS."""
-    return {value: key for key, value in classifier.NETWORKS.items()}[type(network)]
-
-
 def sentences(heard, count, generator):
     """`count` true sentences for each scene, in the wording of training and in that of evaluation.
 
@@ -113,12 +108,7 @@ def sentences(heard, count, generator):
         wordings += [[own]] if own else []
         return str(generator.choice(wordings[generator.integers(len(wordings))]))
 
-    def one(parts):
-        chosen = [phrase(*part) for part in parts]
-        order = str(generator.choice(scenes.ORDER)) if len(chosen) > 1 else "{}"
-        return order.format(*chosen)
-
-    return [[one(parts) for _ in range(count)] for parts in heard]
+    return scenes.composed(heard, count, generator, phrase)
 
 
 def pairs(labels, generator, *, alike):

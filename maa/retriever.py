@@ -93,15 +93,12 @@ def train(folder, waves, captions, *, steps, batch=64, frames=624, learning_rate
         return value, {"contrast": value}
 
     settings = {"steps": steps, "batch": batch, "frames": frames, "learning_rate": learning_rate,
-                "width": width, "widths": list(widths), "layers": layers, "hide": hide,
+                "width": width, "widths": tuple(widths), "layers": layers, "hide": hide,
                 "mixup": mixup, "vocabulary": len(tokenizer), "seed": seed, "scenes": len(waves),
                 "data": fingerprint}
-    turn = training.Turn(("retriever",), loss, learning_rate, weight_decay=0.05)
-    trained = training.train(
-        folder, modules={"retriever": network}, turns=[turn], batch=draw, steps=steps,
-        settings=settings, seed=seed, averaged=("retriever",), decay=0.99, save_every=save_every,
-        label="retriever")
-    return tokenizer, trained["retriever"]
+    return tokenizer, contrast.train(
+        folder, "retriever", network, batch=draw, loss=loss, settings=settings,
+        save_every=save_every, label="retriever")
 
 
 def listening(waves, mixup, place):

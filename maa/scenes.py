@@ -114,6 +114,11 @@ def captions(heard, count, generator):
             return own
         return str(generator.choice(phrases(label)))
 
+    return composed(heard, count, generator, phrase)
+
+
+def composed(heard, count, generator, phrase):
+    """`count` sentences for each scene, of phrase(label, own words) of its parts, in their order."""
     def one(parts):
         chosen = [phrase(*part) for part in parts]
         order = str(generator.choice(ORDER)) if len(chosen) > 1 else "{}"
