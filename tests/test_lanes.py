@@ -312,6 +312,7 @@ def test_with_the_real_dvc_a_stopped_run_goes_on_and_the_second_time_nothing_run
 
 
 def test_make_paper_uses_the_lanes_and_then_asks_dvc():
-    done = subprocess.run(["make", "--no-print-directory", "-n", "paper"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(["make", "--no-print-directory", "-n", "paper"], cwd=ROOT,
+                          capture_output=True, text=True)
     assert done.stdout.splitlines()[-2:] == ["python -m maa.lanes report@mini",
                                              "dvc repro report@mini"]
