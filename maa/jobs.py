@@ -7,6 +7,7 @@ Notebook: all of them.
 """
 
 import dataclasses
+import os
 
 import yaml
 
@@ -130,6 +131,15 @@ def check_gpus(jobs):
         raise MaaError("F-GPU", (
             f"{most.name} at scale {most.scale!r} needs {most.gpus} GPU(s), this machine has "
             f"{found}; run `make paper` (scale mini) here, or change limits.gpus in params.yaml"))
+
+
+def visible_gpus():
+    """Names of the GPUs that this process may use, as for CUDA_VISIBLE_DEVICES."""
+    import torch  # slow to import, and scale mini needs no GPU
+
+    count = torch.cuda.device_count()
+    named = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))
+    return named.split(",")[:count]
 
 
 def in_order(stages, known):

@@ -1,8 +1,9 @@
-"""Runs stages of dvc.yaml side by side: `python -m maa.lanes report@mini [--at-once N]`.
+"""Runs stages of dvc.yaml side by side: `python -m maa.lanes report@mini`.
 
 `dvc repro` runs one stage at a time, and each of ours keeps one core busy. Here every stage that
 must run gets a `dvc repro --single-item` of its own as soon as those whose results it reads are
 done. DVC still decides what runs, and a stage writes the same bytes as when it runs alone.
+    With --share N a GPU serves N stages at the same time: small networks leave most of it idle.
 
 Conventions: a stage is named as DVC names it, "clips@mini"; it holds the GPUs that params.yaml says
     (limits.gpus). Exit status: that of the first failure, as in maa.run; 130, 143 after a signal.
@@ -59,12 +60,14 @@ class Lanes:
     stale:     stages known not to be up to date; about those that read from them DVC is asked
     at_once:   stages that may work at the same time
     gpus:      names of the GPUs to share out, as for CUDA_VISIBLE_DEVICES
+    share:     stages that may work on one GPU at the same time
     needs:     {stage: GPUs}; who needs more than there are gets all, and is refused by maa.run
     """
 
-    def __init__(self, folder, before, stale, at_once, gpus=(), needs=()):
+    def __init__(self, folder, before, stale, at_once, gpus=(), needs=(), share=1):
         self.folder, self.before, self.stale, self.at_once = folder, before, {*stale}, at_once
-        self.free, self.needs = [*gpus], {n: min(g, len(gpus)) for n, g in dict(needs).items()}
+        self.room = dict.fromkeys(gpus, share)  # GPU: stages that it can take in
+        self.needs = {name: min(count, len(gpus)) for name, count in dict(needs).items()}
         self.order = graphlib.TopologicalSorter(before)
         self.order.prepare()
         self.waiting, self.tries = {}, dict.fromkeys(before, 0)  # name: time before which not
@@ -100,12 +103,16 @@ class Lanes:
 
     def start(self):
         for name in [name for name in self.before if name in self.waiting]:
-            needed = self.needs.get(name, 0)
-            if (len(self.working) < self.at_once and needed <= len(self.free)
+            gpus = self.emptiest(needed := self.needs.get(name, 0))
+            if (len(self.working) < self.at_once and len(gpus) == needed
                     and self.waiting[name] <= time.monotonic()):
-                held, self.free = self.free[:needed], self.free[needed:]
-                self.working[name] = started(self.folder, name, held)
+                self.room.update({gpu: self.room[gpu] - 1 for gpu in gpus})
+                self.working[name] = started(self.folder, name, gpus)
                 del self.waiting[name]
+
+    def emptiest(self, count):
+        """The `count` GPUs with the most room, or all that have room if they are fewer."""
+        return sorted(filter(self.room.get, self.room), key=self.room.get, reverse=True)[:count]
 
     def collect(self):
         """See who has ended, and how."""
@@ -113,7 +120,7 @@ class Lanes:
             if (status := stage.process.poll()) is None:
                 continue
             del self.working[name]
-            self.free += stage.gpus
+            self.room.update({gpu: self.room[gpu] + 1 for gpu in stage.gpus})
             seconds, lines = time.monotonic() - stage.began, stage.tail()
             stage.output.close()
             if status == 0:
@@ -129,7 +136,7 @@ class Lanes:
                       *lines, sep="\n    ", end="\n\n", file=sys.stderr, flush=True)
 
 
-def make(folder, target, at_once):
+def make(folder, target, at_once, share=1):
     """Exit status, after all that `target` needs is up to date or has failed."""
     stale = not_up_to_date(folder, target, "--with-deps")
     if not stale:
@@ -138,8 +145,8 @@ def make(folder, target, at_once):
     before = graph(folder, target)
     limits = jobs.read_yaml(folder / "params.yaml")[jobs.LIMITS]["gpus"]
     needs = {name: gpus_of(limits, name) for name in before}
-    lanes = Lanes(folder, before, stale, at_once, visible_gpus() if any(needs.values()) else (),
-                  needs)
+    lanes = Lanes(folder, before, stale, at_once, jobs.visible_gpus() if any(needs.values()) else (),
+                  needs, share)
     lanes.go()
     if lanes.failed:
         left = [name for name in before if name not in lanes.done | {*lanes.failed}]
@@ -185,15 +192,6 @@ def gpus_of(limits, name):
     return next((rows[value] for value in values.split("-") if value in rows), 0)
 
 
-def visible_gpus():
-    """Names of the GPUs that this process may use, as for CUDA_VISIBLE_DEVICES."""
-    import torch  # slow to import, and scale mini needs no GPU
-
-    count = torch.cuda.device_count()
-    named = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))
-    return named.split(",")[:count]
-
-
 def started(folder, name, gpus):
     """The Stage `name` at work, with these GPUs; it ends when this process does."""
     output = tempfile.TemporaryFile()
@@ -232,10 +230,12 @@ def main(arguments=None):
     parser.add_argument("target", help="stage of dvc.yaml, such as report@mini")
     parser.add_argument("--at-once", type=int, default=CORES, metavar="N",
                         help="stages at the same time; as many as there are cores when not given")
+    parser.add_argument("--share", type=int, default=1, metavar="N",
+                        help="of these on one GPU, if its memory is large enough; 1 when not given")
     wanted = parser.parse_args(arguments)
     try:
         with run.stoppable():
-            return make(project.root(), wanted.target, max(1, wanted.at_once))
+            return make(project.root(), wanted.target, max(1, wanted.at_once), max(1, wanted.share))
     except MaaError as error:
         print(f"maa: {error}", file=sys.stderr)
         return error.exit_status

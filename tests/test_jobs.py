@@ -106,3 +106,13 @@ def test_outs_of_a_stage_are_those_of_all_its_variants():
     assert jobs.outs(stage) == ["models/bert", "models/t5", "logs/bert.csv", "logs/t5.csv"]
     plain = {"outs": ["models/${item.scale}"], "matrix": {"scale": ["mini", "small"]}}
     assert jobs.outs(plain) == ["models/${item.scale}"] and jobs.outs({}) == []
+
+
+def test_gpus_that_the_user_has_chosen_keep_their_names(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert jobs.visible_gpus() == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-7")
+    assert jobs.visible_gpus() == ["3", "GPU-7"]

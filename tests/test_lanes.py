@@ -17,7 +17,7 @@ import psutil
 import pytest
 import yaml
 
-from maa import lanes, run
+from maa import jobs, lanes, run
 
 ROOT = Path(__file__).parents[1]
 WITHOUT_GIT = "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
@@ -70,7 +70,7 @@ def stage(*before, **behaviour):
 @pytest.fixture
 def made(tmp_path, monkeypatch):
     """made(stages, ...) -> (exit status, lines of the log); `done` are up to date already."""
-    def make(stages, target="report@mini", at_once=2, done=(), gpus=()):
+    def make(stages, target="report@mini", at_once=2, done=(), gpus=(), share=1):
         folder = tmp_path / "project"
         books = {f"10_{name.partition('@')[0]}": made_projects.notebook() for name in stages}
         made_projects.project(folder, books)
@@ -84,9 +84,9 @@ def made(tmp_path, monkeypatch):
         (folder / "stages.json").write_text(json.dumps(stages))
         monkeypatch.setattr(lanes, "DVC", [sys.executable, "-SE", "dvc.py", "--wait-for-lock"])
         monkeypatch.setattr(lanes, "PAUSE", 0.01)
-        monkeypatch.setattr(lanes, "visible_gpus", lambda: [*gpus])
+        monkeypatch.setattr(jobs, "visible_gpus", lambda: [*gpus])
         monkeypatch.chdir(folder)
-        status = lanes.main([target, "--at-once", str(at_once)])
+        status = lanes.main([target, "--at-once", str(at_once), "--share", str(share)])
         log = (folder / "log").read_text().splitlines()
         return status, [line.strip() for line in log]
 
@@ -196,21 +196,33 @@ def test_gpus_are_shared_out(made):
             working.remove(name)
 
 
+def test_two_stages_do_not_share_a_gpu_while_another_is_empty(made):
+    stages = {f"{name}@mini": stage(gpus=1, seconds=0.5) for name in "ab"}
+    _, log = made({**stages, "report@mini": stage(*stages)}, gpus=["0", "1"], share=2)
+    assert {line.split()[2] for line in log if line[:3] in ("+ a", "+ b")} == {"0", "1"}
+
+
+def test_a_gpu_takes_in_as_many_stages_as_may_share_it(made):
+    stages = {f"{name}@mini": stage(gpus=1, seconds=0.6) for name in "abcdef"}
+    stages["wide@mini"] = stage(gpus=2, seconds=0.1)
+    status, log = made({**stages, "report@mini": stage(*stages)}, at_once=9, gpus=["0", "1"], share=2)
+    held, room, fewest = {}, {"0": 2, "1": 2}, 4
+    for line in log:
+        sign, name, *gpus = line.split()
+        if sign == "+" and gpus:
+            held[name] = gpus[0].split(",")
+        for gpu in held.get(name, ()):
+            room[gpu] += {"+": -1, "-": 1}[sign]
+        assert min(room.values()) >= 0, log
+        fewest = min(fewest, sum(room.values()))
+    assert status == 0 and fewest == 0 and len(held["wide@mini"]) == 2
+
+
 def test_gpus_of_a_stage_are_those_of_its_section_and_scale():
     limits = {"variant": {"mini": 0, "paper": 8}}
     assert lanes.gpus_of(limits, "variant@paper-bert") == 8
     assert lanes.gpus_of(limits, "variant@mini-bert") == 0
     assert lanes.gpus_of(limits, "report@paper") == lanes.gpus_of(limits, "code") == 0
-
-
-def test_gpus_that_the_user_has_chosen_keep_their_names(monkeypatch):
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert lanes.visible_gpus() == ["0", "1"]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-7")
-    assert lanes.visible_gpus() == ["3", "GPU-7"]
 
 
 def test_an_unknown_stage_is_refused(made, capsys):
