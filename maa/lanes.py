@@ -3,7 +3,7 @@
 `dvc repro` runs one stage at a time, and each of ours keeps one core busy. Here every stage that
 must run gets a `dvc repro --single-item` of its own as soon as those whose results it reads are
 done. DVC still decides what runs, and a stage writes the same bytes as when it runs alone.
-    With --share N a GPU serves N stages at the same time: small networks leave most of it idle.
+With --share N a GPU serves N stages at the same time: small networks leave most of it idle.
 
 Conventions: a stage is named as DVC names it, "clips@mini"; it holds the GPUs that params.yaml says
     (limits.gpus). Exit status: that of the first failure, as in maa.run; 130, 143 after a signal.
@@ -11,6 +11,7 @@ Notebook: all of them.
 """
 
 import argparse
+import collections
 import contextlib
 import dataclasses
 import graphlib
@@ -66,7 +67,7 @@ class Lanes:
 
     def __init__(self, folder, before, stale, at_once, gpus=(), needs=(), share=1):
         self.folder, self.before, self.stale, self.at_once = folder, before, {*stale}, at_once
-        self.room = dict.fromkeys(gpus, share)  # GPU: stages that it can take in
+        self.room = collections.Counter(dict.fromkeys(gpus, share))  # GPU: stages it can take in
         self.needs = {name: min(count, len(gpus)) for name, count in dict(needs).items()}
         self.order = graphlib.TopologicalSorter(before)
         self.order.prepare()
@@ -106,7 +107,7 @@ class Lanes:
             gpus = self.emptiest(needed := self.needs.get(name, 0))
             if (len(self.working) < self.at_once and len(gpus) == needed
                     and self.waiting[name] <= time.monotonic()):
-                self.room.update({gpu: self.room[gpu] - 1 for gpu in gpus})
+                self.room.subtract(gpus)
                 self.working[name] = started(self.folder, name, gpus)
                 del self.waiting[name]
 
@@ -120,7 +121,7 @@ class Lanes:
             if (status := stage.process.poll()) is None:
                 continue
             del self.working[name]
-            self.room.update({gpu: self.room[gpu] + 1 for gpu in stage.gpus})
+            self.room.update(stage.gpus)
             seconds, lines = time.monotonic() - stage.began, stage.tail()
             stage.output.close()
             if status == 0:
@@ -145,8 +146,8 @@ def make(folder, target, at_once, share=1):
     before = graph(folder, target)
     limits = jobs.read_yaml(folder / "params.yaml")[jobs.LIMITS]["gpus"]
     needs = {name: gpus_of(limits, name) for name in before}
-    lanes = Lanes(folder, before, stale, at_once, jobs.visible_gpus() if any(needs.values()) else (),
-                  needs, share)
+    gpus = jobs.visible_gpus() if any(needs.values()) else ()
+    lanes = Lanes(folder, before, stale, at_once, gpus, needs, share)
     lanes.go()
     if lanes.failed:
         left = [name for name in before if name not in lanes.done | {*lanes.failed}]
