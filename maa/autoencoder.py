@@ -28,10 +28,11 @@ def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, fra
     widths:     channels of the four levels, mel resolution first
     attention:  how many of the coarsest levels attend to themselves
     channels:   latent channels
-    start:      weights: "random" as in the paper, or "coarse" for very short trainings: maa.coarse
+    start:      weights: "random" as in the paper, "coarse" for very short trainings (maa.coarse), or
+                a trained autoencoder: those of its weights that fit, all but the layers at the latent
     """
-    if start not in STARTS:
-        raise ValueError(f"start is {start!r}, expected one of {STARTS}")
+    if start not in STARTS and not isinstance(start, AutoencoderKL):
+        raise ValueError(f"start is {start!r}, expected one of {STARTS} or a trained autoencoder")
     if len(widths) != 4 or not 0 <= attention <= 4:
         raise ValueError(
             f"widths {widths} with attention on {attention} levels, expected four widths and "
@@ -45,6 +46,11 @@ def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, fra
         norm_num_groups=training.norm_groups(widths), sample_size=frames, scaling_factor=1.0)
     if start == "coarse":
         coarse.set_weights(vae)
+    if isinstance(start, AutoencoderKL):
+        mine, theirs = vae.state_dict(), start.state_dict()
+        vae.load_state_dict({name: theirs[name] if name in theirs and
+                             theirs[name].shape == weight.shape else weight
+                             for name, weight in mine.items()})
     return vae
 
 
@@ -150,8 +156,8 @@ def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), atte
 
     settings = {
         "widths": list(widths), "attention": attention, "layers": layers, "channels": channels,
-        "start": start, "steps": steps, "batch": batch, "frames": frames,
-        "learning_rate": learning_rate, "critic_from": critic_from, "perceptual": perceptual,
+        "start": start if start in STARTS else "trained", "steps": steps, "batch": batch,
+        "frames": frames, "learning_rate": learning_rate, "critic_from": critic_from, "perceptual": perceptual,
         "adversarial": adversarial, "matching": matching, "kl": kl,
         "critic_windows": list(critic_windows), "seed": seed, "decay": decay,
         "scenes": len(waves), "data": fingerprint}
@@ -163,6 +169,7 @@ def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), atte
         settings=settings, seed=seed, averaged=("autoencoder",), decay=decay, save_every=save_every,
         held_out=None if held_out is None else lambda nets: {
             "L1": distance(nets["autoencoder"], held_out)},
+        compiled=[vae.encoder, vae.decoder],  # a step of scale small in half the time
         label="autoencoder")["autoencoder"]
     mean, std = measured(trained, pool, frames, seed)
     trained.register_to_config(latents_mean=mean, latents_std=std)

@@ -151,4 +151,5 @@ def train_vq(folder, waves, *, ear, held_out=None, widths=(64, 64, 128, 128, 256
         settings=settings, seed=seed, averaged=("tokenizer",), decay=decay, save_every=save_every,
         held_out=None if held_out is None else lambda nets: {
             "L1": F.l1_loss(rebuild(nets["tokenizer"], held_out), held_out.cpu()).item()},
+        compiled=[vq.encoder, vq.decoder],
         label="tokenizer")["tokenizer"]

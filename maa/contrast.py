@@ -58,7 +58,8 @@ class Sentences:
         return {"ids": ids, "mask": self.mask[row], "group": self.groups[pick]}
 
 
-def train(folder, name, network, *, batch, loss, settings, save_every, label="training"):
+def train(folder, name, network, *, batch, loss, settings, save_every, compiled=(),
+          label="training"):
     """The network after its training by contrast, in eval mode: how the train() of clap, clip and
     retriever end.
 
@@ -66,10 +67,11 @@ def train(folder, name, network, *, batch, loss, settings, save_every, label="tr
     batch:     batch(generator) -> what loss is given
     loss:      loss(batch, step) -> (value, {name: value})
     settings:  {name: value}, all that makes the run what it is; it has steps, learning_rate, seed
+    compiled:  as in training.train
     """
     plain = {key: list(one) if isinstance(one, tuple) else one for key, one in settings.items()}
     turn = training.Turn((name,), loss, settings["learning_rate"], weight_decay=0.05)
     return training.train(
         folder, modules={name: network}, turns=[turn], batch=batch, steps=settings["steps"],
         settings=plain, seed=settings["seed"], averaged=(name,), decay=0.99, save_every=save_every,
-        label=label)[name]
+        compiled=compiled, label=label)[name]

@@ -131,11 +131,21 @@ def test_latent_of_another_shape_is_refused(shape):
     ({"widths": (16, 16, 16)}, "expected four widths and 0 to 4: only four levels"),
     ({"attention": 5}, "attention on 5 levels, expected"),
     ({"widths": (16, 16, 16, 30)}, "expected multiples of 4"),
-    ({"start": "warm"}, r"start is 'warm', expected one of \('random', 'coarse'\)"),
+    ({"start": "warm"}, r"start is 'warm', expected one of \('random', 'coarse'\) or a trained"),
 ])
 def test_shape_that_cannot_be_built_is_refused(shape, words):
     with pytest.raises(ValueError, match=words):
         build(**shape)
+
+
+def test_another_latent_begins_with_the_weights_of_a_trained_autoencoder_that_fit():
+    first = build(start="coarse")
+    second = build(channels=8, start=first)
+    same = {name for name, weight in second.state_dict().items()
+            if torch.equal(weight, first.state_dict()[name])}
+    other = {name.rsplit(".", 1)[0] for name in second.state_dict().keys() - same}
+    assert other == {"encoder.conv_out", "quant_conv", "post_quant_conv", "decoder.conv_in"}
+    assert second.config.latents_mean is None  # it is measured after the training
 
 
 def test_same_mel_is_heard_as_the_same_and_another_is_not():
