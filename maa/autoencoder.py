@@ -29,7 +29,7 @@ def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, fra
     attention:  how many of the coarsest levels attend to themselves
     channels:   latent channels
     start:      weights: "random" as in the paper, "coarse" for very short trainings (maa.coarse), or
-                a trained autoencoder: those of its weights that fit, all but the layers at the latent
+                a trained autoencoder with fewer latent channels: begin_as
     """
     if start not in STARTS and not isinstance(start, AutoencoderKL):
         raise ValueError(f"start is {start!r}, expected one of {STARTS} or a trained autoencoder")
@@ -47,11 +47,33 @@ def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, fra
     if start == "coarse":
         coarse.set_weights(vae)
     if isinstance(start, AutoencoderKL):
-        mine, theirs = vae.state_dict(), start.state_dict()
-        vae.load_state_dict({name: theirs[name] if name in theirs and
-                             theirs[name].shape == weight.shape else weight
-                             for name, weight in mine.items()})
+        begin_as(vae, start)
     return vae
+
+
+@torch.no_grad()
+def begin_as(vae, trained):
+    """Set the weights of `vae` so that it copies as `trained` does, whose latent has fewer channels.
+
+    Its first channels are those of `trained`; the others are there, but the decoder does not look
+    at them yet. Both have the same widths, attention and layers.
+    """
+    few, many = trained.config.latent_channels, vae.config.latent_channels
+    if few > many:
+        raise ValueError(f"a latent of {many} channels cannot begin as one of {few}, expected more")
+    means = list(range(few))
+    moments = means + [many + one for one in means]  # means first, then logarithms of variances
+    rows = {"encoder.conv_out": moments, "quant_conv": moments, "post_quant_conv": means}
+    columns = {"quant_conv": moments, "post_quant_conv": means, "decoder.conv_in": means}
+    theirs = trained.state_dict()
+    for name, weight in vae.state_dict().items():  # shares memory with the weights
+        layer, kind = name.rsplit(".", 1)
+        place = torch.tensor(rows.get(layer, range(len(weight))), device=weight.device)
+        if kind == "weight" and layer in columns:
+            weight[place] = 0
+            weight[place[:, None], columns[layer]] = theirs[name].to(weight)
+        else:
+            weight[place] = theirs[name].to(weight)
 
 
 def shape(vae):
