@@ -127,8 +127,8 @@ def plain(name):
 
 
 def wrapped(name, letters):
-    """A label as words on lines of at most that many letters."""
-    return "\n".join(textwrap.wrap(plain(name), letters))
+    """A label as words on lines of at most that many letters; a longer word has a line to itself."""
+    return "\n".join(textwrap.wrap(plain(name), letters, break_long_words=False))
 
 
 def colours(names):

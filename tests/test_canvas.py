@@ -150,3 +150,8 @@ def test_things_together_are_shown_in_their_order(monkeypatch):
     player, picture = canvas.Player(tone(0.5)), drawn()
     canvas.Together(player, picture)._ipython_display_()
     assert seen == [player, picture]
+
+
+def test_a_name_is_wrapped_between_words_and_never_within_one():
+    assert canvas.wrapped("2: clip, thunderstorm", 9) == "2: clip,\nthunderstorm"
+    assert canvas.wrapped("sea_waves", 20) == "sea waves"
