@@ -28,8 +28,8 @@ def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, fra
     widths:     channels of the four levels, mel resolution first
     attention:  how many of the coarsest levels attend to themselves
     channels:   latent channels
-    start:      weights: "random" as in the paper, "coarse" for very short trainings (maa.coarse), or
-                a trained autoencoder with fewer latent channels: begin_as
+    start:      weights: "random" as in the paper, "coarse" for very short trainings (maa.coarse),
+                or a trained autoencoder with fewer latent channels: begin_as
     """
     if start not in STARTS and not isinstance(start, AutoencoderKL):
         raise ValueError(f"start is {start!r}, expected one of {STARTS} or a trained autoencoder")
@@ -53,7 +53,7 @@ def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, fra
 
 @torch.no_grad()
 def begin_as(vae, trained):
-    """Set the weights of `vae` so that it copies as `trained` does, whose latent has fewer channels.
+    """Set the weights of `vae` so that it copies as `trained`, of fewer latent channels, does.
 
     Its first channels are those of `trained`; the others are there, but the decoder does not look
     at them yet. Both have the same widths, attention and layers.
@@ -191,7 +191,7 @@ def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), atte
         settings=settings, seed=seed, averaged=("autoencoder",), decay=decay, save_every=save_every,
         held_out=None if held_out is None else lambda nets: {
             "L1": distance(nets["autoencoder"], held_out)},
-        compiled=[vae.encoder, vae.decoder],  # a step of scale small in half the time
+        compiled=[vae.encoder, vae.decoder],
         label="autoencoder")["autoencoder"]
     mean, std = measured(trained, pool, frames, seed)
     trained.register_to_config(latents_mean=mean, latents_std=std)

@@ -127,7 +127,7 @@ def plain(name):
 
 
 def wrapped(name, letters):
-    """A label as words on lines of at most that many letters; a longer word has a line to itself."""
+    """A label as words on lines of at most that many letters; a longer word has its own line."""
     return "\n".join(textwrap.wrap(plain(name), letters, break_long_words=False))
 
 

@@ -116,7 +116,7 @@ def train(folder, tokenizer, waves, captions, *, steps, batch=128, frames=624,
         "data": fingerprint, **shape}
     return contrast.train(folder, "clap", clap, batch=draw, loss=loss, settings=settings,
                           save_every=save_every, label="CLAP",
-                          compiled=[clap.audio_model, clap.text_model])  # in less than half the time
+                          compiled=[clap.audio_model, clap.text_model])  # half the time
 
 
 def text_half(clap):

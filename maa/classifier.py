@@ -127,7 +127,7 @@ def train(folder, waves, labels, *, network="resnet18", steps, batch=64, frames=
     trained = training.train(
         folder, modules={"classifier": model}, turns=[turn], batch=draw, steps=steps,
         settings=settings, seed=seed, averaged=("classifier",), decay=0.995, save_every=save_every,
-        compiled=[model] if network == "melception" else [],  # for a third of the time; others gain none
+        compiled=[model] if network == "melception" else [],  # a third of the time
         label=f"classifier {network}")["classifier"]
     trained.names = names
     return trained
