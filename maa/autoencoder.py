@@ -28,8 +28,8 @@ def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, fra
     widths:     channels of the four levels, mel resolution first
     attention:  how many of the coarsest levels attend to themselves
     channels:   latent channels
-    start:      weights: "random" as in the paper, "coarse" for very short trainings (maa.coarse),
-                or a trained autoencoder with fewer latent channels: begin_as
+    start:      weights: "random" as in the paper, "coarse" for very short trainings, or a trained
+                autoencoder of as many latent channels or fewer (both in maa.coarse)
     """
     if start not in STARTS and not isinstance(start, AutoencoderKL):
         raise ValueError(f"start is {start!r}, expected one of {STARTS} or a trained autoencoder")
@@ -46,34 +46,9 @@ def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, fra
         norm_num_groups=training.norm_groups(widths), sample_size=frames, scaling_factor=1.0)
     if start == "coarse":
         coarse.set_weights(vae)
-    if isinstance(start, AutoencoderKL):
-        begin_as(vae, start)
+    elif start != "random":
+        coarse.begin_as(vae, start)
     return vae
-
-
-@torch.no_grad()
-def begin_as(vae, trained):
-    """Set the weights of `vae` so that it copies as `trained`, of fewer latent channels, does.
-
-    Its first channels are those of `trained`; the others are there, but the decoder does not look
-    at them yet. Both have the same widths, attention and layers.
-    """
-    few, many = trained.config.latent_channels, vae.config.latent_channels
-    if few > many:
-        raise ValueError(f"a latent of {many} channels cannot begin as one of {few}, expected more")
-    means = list(range(few))
-    moments = means + [many + one for one in means]  # means first, then logarithms of variances
-    rows = {"encoder.conv_out": moments, "quant_conv": moments, "post_quant_conv": means}
-    columns = {"quant_conv": moments, "post_quant_conv": means, "decoder.conv_in": means}
-    theirs = trained.state_dict()
-    for name, weight in vae.state_dict().items():  # shares memory with the weights
-        layer, kind = name.rsplit(".", 1)
-        place = torch.tensor(rows.get(layer, range(len(weight))), device=weight.device)
-        if kind == "weight" and layer in columns:
-            weight[place] = 0
-            weight[place[:, None], columns[layer]] = theirs[name].to(weight)
-        else:
-            weight[place] = theirs[name].to(weight)
 
 
 def shape(vae):
@@ -179,8 +154,8 @@ def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), atte
     settings = {
         "widths": list(widths), "attention": attention, "layers": layers, "channels": channels,
         "start": start if start in STARTS else "trained", "steps": steps, "batch": batch,
-        "frames": frames, "learning_rate": learning_rate, "critic_from": critic_from, "perceptual": perceptual,
-        "adversarial": adversarial, "matching": matching, "kl": kl,
+        "frames": frames, "learning_rate": learning_rate, "critic_from": critic_from,
+        "perceptual": perceptual, "adversarial": adversarial, "matching": matching, "kl": kl,
         "critic_windows": list(critic_windows), "seed": seed, "decay": decay,
         "scenes": len(waves), "data": fingerprint}
     trained = training.train(
@@ -191,8 +166,7 @@ def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), atte
         settings=settings, seed=seed, averaged=("autoencoder",), decay=decay, save_every=save_every,
         held_out=None if held_out is None else lambda nets: {
             "L1": distance(nets["autoencoder"], held_out)},
-        compiled=[vae.encoder, vae.decoder],
-        label="autoencoder")["autoencoder"]
+        compiled=[vae.encoder, vae.decoder], label="autoencoder")["autoencoder"]
     mean, std = measured(trained, pool, frames, seed)
     trained.register_to_config(latents_mean=mean, latents_std=std)
     return trained

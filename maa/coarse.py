@@ -1,4 +1,4 @@
-"""Weights by hand: an autoencoder that copies coarsely before it has learnt anything.
+"""Weights by hand: an autoencoder that copies coarsely, or as another does, before it is trained.
 
 With random weights, a small training run is spent on learning to pass a picture through at all.
 Here an untrained AutoencoderKL gives back the means of squares of 8 × 8 points, smoothly enlarged;
@@ -7,10 +7,11 @@ training then only adds what is missing. How:
     channels 0 and 1 carry x and -x, channels 2 and 3 carry 3 and -3, the rest of their group 0:
     a group norm then divides x by a nearly constant number, which the last convolution undoes, and
     SiLU(x) - SiLU(-x) = x.
+An autoencoder with a thicker latent begins where a trained one with a thinner latent stands.
 
 Conventions: mels are centred on classifier.CENTRE and divided by classifier.SPREAD on the way in.
 Source: none in the paper. Differs: the paper starts from random weights.
-Notebook: 20_autoencoder.
+Notebooks: 20_autoencoder, 24_variant.
 """
 
 import torch
@@ -83,3 +84,29 @@ def between(vae):
         silence(layer)
         layer.weight[range(count), range(count)] = 1
     vae.quant_conv.bias[count:] = NARROW
+
+
+@torch.no_grad()
+def begin_as(vae, trained):
+    """Set the weights of `vae` so that it copies as `trained`, of fewer latent channels, does.
+
+    Its first channels are those of `trained`; the others are there, but the decoder does not look
+    at them yet. Both have the same widths, attention and layers.
+    """
+    few, many = trained.config.latent_channels, vae.config.latent_channels
+    if few > many:
+        raise ValueError(f"a latent of {many} channels cannot begin as one of {few}, expected as "
+                         f"many channels or more")
+    means = list(range(few))
+    moments = means + [many + one for one in means]  # means first, then logarithms of variances
+    rows = {"encoder.conv_out": moments, "quant_conv": moments, "post_quant_conv": means}
+    columns = {"quant_conv": moments, "post_quant_conv": means, "decoder.conv_in": means}
+    theirs = trained.state_dict()
+    for name, weight in vae.state_dict().items():  # shares memory with the weights
+        layer, kind = name.rsplit(".", 1)
+        place = torch.tensor(rows.get(layer, range(len(weight))), device=weight.device)
+        if kind == "weight" and layer in columns:
+            weight[place] = 0
+            weight[place[:, None], columns[layer]] = theirs[name].to(weight)
+        else:
+            weight[place] = theirs[name].to(weight)

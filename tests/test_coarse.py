@@ -1,4 +1,4 @@
-"""maa.coarse: an autoencoder that copies coarsely before it has learnt anything."""
+"""maa.coarse: an autoencoder that copies, coarsely or as another, before it is trained."""
 
 import pytest
 import torch
@@ -46,3 +46,21 @@ def test_every_weight_but_the_silent_ones_still_gets_a_gradient():
     F.l1_loss(vae(mels()).sample, mels()).backward()
     learning = [p.grad.abs().sum() > 0 for n, p in vae.named_parameters() if "conv2.weight" in n]
     assert all(learning)
+
+
+@torch.no_grad()
+def test_a_thicker_latent_begins_by_copying_as_a_trained_autoencoder_does():
+    shape = {"widths": (16, 32, 32, 32), "attention": 0, "layers": 1}
+    first = started(**shape)
+    second = autoencoder.build(**shape, channels=8, start=first).eval()
+    assert torch.equal(second.encode(mels()).latent_dist.mode()[:, :4],
+                       first.encode(mels()).latent_dist.mode())
+    assert torch.allclose(autoencoder.rebuild(second, mels()), autoencoder.rebuild(first, mels()),
+                          atol=1e-5)
+    assert second.config.latents_mean is None  # it is measured after the training
+
+
+def test_a_thinner_latent_cannot_begin_as_a_thicker_one():
+    thick = started(widths=(16, 16, 16, 16), channels=8)
+    with pytest.raises(ValueError, match="a latent of 4 channels cannot begin as one of 8"):
+        autoencoder.build(widths=(16, 16, 16, 16), attention=0, layers=1, channels=4, start=thick)
