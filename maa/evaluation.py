@@ -135,13 +135,16 @@ def stand_ins(asked, table, seed):
     """A plan with other real clips for references: training clips of the same labels. How far they
     are from the references is the floor: no generator can be expected to come nearer.
 
+    asked:     plan
     table:     clips.csv
-    returns    the rows whose labels were trained on, with another `reference`
+    returns    the sets of the plan whose every label was trained on, with another `reference`: of
+               fewer sounds a floor would be no floor, their FID is higher for that alone
     """
     own = {label: part.id.to_numpy()
            for label, part in table[table.split == "train"].groupby("label")}
-    parts = [label.split(SEVERAL) for label in asked.label]
-    asked = asked[[all(one in own for one in labels) for labels in parts]]
+    known = pd.Series([own.keys() >= set(label.split(SEVERAL)) for label in asked.label],
+                      index=asked.index, dtype=bool)
+    asked = asked[known.groupby(asked["set"]).transform("all")]
     generator = np.random.default_rng(seed)
     return asked.assign(reference=[
         SEVERAL.join(str(generator.choice(own[one])) for one in label.split(SEVERAL))

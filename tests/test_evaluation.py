@@ -146,8 +146,8 @@ def test_a_reference_fills_the_time_and_two_share_it():
 
 
 def test_stand_ins_are_training_clips_of_the_same_labels_in_the_same_order():
-    asked = pd.DataFrame({"label": ["dog", "dog+dog"] * 20, "reference": ["x", "y+z"] * 20,
-                          "seed": range(40)})
+    asked = pd.DataFrame({"set": "held_out", "label": ["dog", "dog+dog"] * 20,
+                          "reference": ["x", "y+z"] * 20, "seed": range(40)})
     found = evaluation.stand_ins(asked, TABLE, 0)
     for label, reference in zip(found.label, found.reference):
         ids = reference.split("+")
@@ -160,9 +160,10 @@ def test_stand_ins_are_training_clips_of_the_same_labels_in_the_same_order():
     assert not found.equals(evaluation.stand_ins(asked, TABLE, 1))
 
 
-def test_labels_that_were_not_trained_on_have_no_stand_ins():
-    asked = pd.DataFrame({"label": ["dog", "siren", "dog+siren", "dog"], "reference": "x"})
-    assert list(evaluation.stand_ins(asked, TABLE, 0).index) == [0, 3]
+def test_a_set_with_a_label_that_was_not_trained_on_has_no_stand_ins():
+    asked = pd.DataFrame({"set": ["held_out", "unheard", "unheard", "two_events", "held_out"],
+                          "label": ["dog", "siren", "dog", "dog+siren", "dog"], "reference": "x"})
+    assert list(evaluation.stand_ins(asked, TABLE, 0).index) == [0, 4]
 
 
 def test_the_order_is_right_where_each_half_is_more_like_its_own_event():
