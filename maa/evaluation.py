@@ -3,7 +3,8 @@
 Three sets of prompts, the same for every generator and worded unlike any training text:
     held_out    a kind of sound it was trained on; the reference is a recording it never heard
     unheard     a kind of sound, or a source of recordings, that it never heard of: zero-shot
-    two_events  one kind of sound, then another; the reference is made of two recordings
+    two_events  one kind of sound, then another: "a dog barking, then rain"; the reference is made
+                of two recordings
 
 Conventions: a plan is a DataFrame, one row a sound: id, file, set, label, reference, prompt, seed;
     for two events label and reference hold two, joined by "+". Waves (samples,) at 16 kHz.
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from maa import files, mel, scenes, sounds
+from maa import files, mel, prompts, scenes, sounds
 
 SETS = ("held_out", "unheard", "two_events")
 SEVERAL = "+"
@@ -65,9 +66,10 @@ def _two_events(table, pairs, generator):
     rows = []
     for _ in range(pairs):
         two = [sorted(own)[i] for i in generator.choice(len(own), 2, replace=False)]
-        said = [str(generator.choice(scenes.phrases(label, "evaluation"))) for label in two]
+        first = str(generator.choice(scenes.phrases(two[0], "evaluation")))
         clips = [str(generator.choice(own[label])) for label in two]
-        rows.append(("two_events", SEVERAL.join(two), SEVERAL.join(clips), ORDER.format(*said)))
+        prompt = ORDER.format(first, prompts.plain(two[1]))
+        rows.append(("two_events", SEVERAL.join(two), SEVERAL.join(clips), prompt))
     return rows
 
 

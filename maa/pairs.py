@@ -9,11 +9,12 @@ from maa import experts, scenes
 from maa.errors import MaaError
 
 
-def told(table, waves, distilled):
+def told(table, waves, distilled=None):
     """Captioned clips with their captions, sound without language with what the experts chose.
 
     table, waves:  as maa.clips.load gives them
-    distilled:     DataFrame of experts.distil, all cells as text; has every clip without language
+    distilled:     DataFrame of experts.distil, all cells as text; has every clip without language;
+                   None where every clip has a caption
     returns        list of pairs, in the order of the table. A captioned clip has its own words and
                    the phrases of its label; the others have the chosen sentence, and for a label
                    the one that the sentence names, their own staying hidden. A clip whose sentence
@@ -21,7 +22,7 @@ def told(table, waves, distilled):
 
     Raises MaaError C-ID for a clip that no expert heard.
     """
-    chosen = dict(zip(distilled["id"], distilled["chosen"]))
+    chosen = {} if distilled is None else dict(zip(distilled["id"], distilled["chosen"]))
     labels = sorted(set(table.label[table.annotation == "caption"]))
     pairs = []
     for row, wave in zip(table.itertuples(), waves, strict=True):

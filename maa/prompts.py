@@ -41,6 +41,8 @@ TEMPLATES = {  # in the paper's order; X: the caption, &: the event; then which 
     "X after v q a n of &": "&X",  # as the sixth, turned round
     "before X, v q a n of &": "&X",  # & is heard before X takes place
 }
+PLAIN = {form.format(*order): order for form in scenes.ORDER for order in ("X&", "&X")}  # not the
+# paper's: as people write, what is heard first is named first; "X, then &"
 OWN = "caption"
 SLOT = re.compile(r"\b[vqanX]\b|&")
 PUNCTUATION = " ,."  # at the end of a text; tells nothing about where it comes from
@@ -68,14 +70,14 @@ def database(table, waves):
 def compose(caption, event, template, generator):
     """The template's sentence about a caption and an event.
 
-    template:   a key of TEMPLATES
+    template:   a key of TEMPLATES or PLAIN
     generator:  numpy Generator; draws v, q, a and n, each word of WORDS equally often
     returns     str; caption and event are in it as they are, whatever letters they hold
 
     Raises ValueError for an unknown template; MaaError C-EMPTY for an empty or blank text.
     """
-    if template not in TEMPLATES:
-        raise ValueError(f"template is {template!r}, expected one of {list(TEMPLATES)}")
+    if template not in TEMPLATES | PLAIN:
+        raise ValueError(f"template is {template!r}, expected one of {list(TEMPLATES | PLAIN)}")
     check_words("caption", caption)
     check_words("event", event)
     filling = {slot: pick(words, generator) for slot, words in WORDS.items()}
@@ -102,13 +104,16 @@ def reprogram(caption, wave, database, samples, generator, most=2):
     return text, join(waves, samples, generator), order
 
 
-def pool(clips, database, samples, count, generator, most=2, texts=8):
+def pool(clips, database, samples, count, generator, most=2, texts=8, plainly=0.0, mirrored=False):
     """Scenes for a cache: sound mixed once, so that latents are computed once, and many texts.
 
     clips:      list of (list of true captions, wave, label), every label drawn equally often
     database:   list of (label, wave); events of the clip's own label are not joined to it
     generator:  numpy Generator; sounds are also started elsewhere and up to 6 dB quieter or louder
     texts:      of each scene; their templates differ and all say the order heard
+    plainly:    share of the texts that use PLAIN, not TEMPLATES
+    mirrored:   scenes come in twos: after one with events the same sounds in the reversed order,
+                after one without another without
     returns     (scenes (count, samples) float32 tensor,
                  for each scene a list of `texts` strings, for each scene its order)
 
@@ -125,12 +130,17 @@ def pool(clips, database, samples, count, generator, most=2, texts=8):
         check_room(samples, most, known - {label})
     warn_of_templates([caption for captions, _, _ in clips for caption in captions])
     sounds, told, orders, labels = np.empty((count, samples), np.float32), [], [], sorted(by_label)
-    for scene in sounds:
-        label = pick(labels, generator)
-        captions, wave = pick(by_label[label], generator)
-        plan, order, waves = draw(wave, database, most, generator, label)
-        scene[:] = join([scenes.varied(one, generator) for one in waves], samples, generator)
-        told.append(tell(captions, plan, texts, generator))
+    for number, scene in enumerate(sounds):
+        second = mirrored and number % 2 == 1
+        if second and plan:
+            plan, order, waves = mirror(plan, order, waves)
+        else:
+            label = pick(labels, generator)
+            captions, wave = pick(by_label[label], generator)
+            plan, order, waves = draw(wave, database, 0 if second else most, generator, label)
+            waves = [scenes.varied(one, generator) for one in waves]
+        scene[:] = join(waves, samples, generator)
+        told.append(tell(captions, plan, texts, generator, plainly))
         orders.append(order)
     return torch.from_numpy(sounds), told, orders
 
@@ -154,15 +164,27 @@ def draw(wave, database, most, generator, own=None):
     return plan, list(order), waves
 
 
-def tell(captions, plan, count, generator):
-    """`count` texts, all true of the plan; no template comes again before all that agree came."""
-    told = [pick(captions, generator) for _ in range(count)]
-    for label, first in plan:
-        agreeing = [template for template, order in TEMPLATES.items() if order == first]
-        rounds = [generator.permutation(agreeing) for _ in range(0, count, len(agreeing))]
-        told = [compose(text, label, str(template), generator)
-                for text, template in zip(told, np.concatenate(rounds))]
+def mirror(plan, order, waves):
+    """What draw() returned, the other way round: what was heard first is heard last."""
+    return [(label, heard[::-1]) for label, heard in plan], order[::-1], waves[::-1]
+
+
+def tell(captions, plan, count, generator, plainly=0.0):
+    """`count` texts, all true of the plan, a share of them `plainly`; no template comes again before
+    all that agree came."""
+    told, simple = [pick(captions, generator) for _ in range(count)], round(plainly * count)
+    for label, heard in plan:
+        forms = (agreeing(TEMPLATES, heard, count - simple, generator)
+                 + agreeing(PLAIN, heard, simple, generator))
+        told = [compose(text, label, form, generator) for text, form in zip(told, forms)]
     return told
+
+
+def agreeing(templates, heard, count, generator):
+    """`count` of the templates that say this order; none again before all that do."""
+    right = [template for template, order in templates.items() if order == heard]
+    rounds = [generator.permutation(right) for _ in range(0, count, len(right))]
+    return [str(one) for turn in rounds for one in turn][:count]
 
 
 def join(waves, samples, generator):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from maa import pairs, scenes
+from maa.errors import MaaError
 
 WAVES = [np.full(100, 0.1 * row, np.float32) for row in range(5)]
 
@@ -39,6 +40,15 @@ def test_sound_without_language_has_what_was_chosen_and_the_label_that_it_names(
 def test_a_sentence_that_names_no_known_kind_is_left_out():
     found = pairs.told(corpus(), WAVES, distilled(c="a violin playing", d="", e="a dog barking"))
     assert len(found) == 3
+
+
+def test_captioned_clips_alone_need_no_experts():
+    table = corpus()
+    own = table[table.annotation == "caption"].reset_index(drop=True)
+    found = pairs.told(own, WAVES[:len(own)])
+    assert [label for _, _, label in found] == list(own.label)
+    with pytest.raises(MaaError, match="C-ID: .*0 that the experts heard"):
+        pairs.told(table, WAVES)
 
 
 def test_a_clip_that_no_expert_heard_is_named():
