@@ -148,8 +148,8 @@ def mixed(sounds, mixup, generator):
 
 
 def disturbed(mels, generator, shifted=True):
-    """The same sounds, quieter or louder, two bands and two moments hidden; `shifted` round in time,
-    after which nobody knows which of two sounds came first."""
+    """The same sounds, quieter or louder, two bands and two moments hidden; if `shifted` round in
+    time, nobody knows which of two sounds came first."""
     clips, _, bands, frames = mels.shape
     place = mels.device
     if shifted:

@@ -170,8 +170,8 @@ def mirror(plan, order, waves):
 
 
 def tell(captions, plan, count, generator, plainly=0.0):
-    """`count` texts, all true of the plan, a share of them `plainly`; no template comes again before
-    all that agree came."""
+    """`count` texts, all true of the plan, a share of them said `plainly`; no template comes again
+    before all that agree came."""
     told, simple = [pick(captions, generator) for _ in range(count)], round(plainly * count)
     for label, heard in plan:
         forms = (agreeing(TEMPLATES, heard, count - simple, generator)
