@@ -76,25 +76,20 @@ def read(clap, ids, mask):
 
 
 def train(folder, tokenizer, waves, captions, *, steps, batch=128, frames=624,
-          learning_rate=0.0005, hide=0.0, disturb=False, mixup=0.0, twins=False, seed=0,
+          learning_rate=0.0005, hide=0.0, disturb=False, mixup=0.0, seed=0,
           save_every=1000, fingerprint="", reader=None, **shape):
     """Small CLAP trained by contrast: a sound's own words against all others'.
 
     waves:     (scenes, samples) tensor, 16 kHz
     captions:  one list of true captions for each scene
     hide:      share of words hidden from the text tower, which must then not rely on any one
-    disturb:   sounds are made louder or quieter and partly hidden; if no twins, moved in time
+    disturb:   sounds are moved in time, made louder or quieter and partly hidden
     mixup:     share of batches whose sounds are added in pairs, their sentences in proportion
-    twins:     scenes 0 and 1, 2 and 3, … are always in one batch: their difference must be learnt
     shape:     keywords of build
     returns    ClapModel in eval mode
 
-    Raises ValueError for twins if scenes or batch are odd.
     Source: Section 3.3.  Notebook: 14_clap.
     """
-    if twins and (len(waves) % 2 or batch % 2):
-        raise ValueError(
-            f"twins in {len(waves)} scenes and batches of {batch}, expected even numbers")
     with training.seeded(seed):
         clap = build(len(tokenizer), reader=reader, **shape)
     place = training.device()
@@ -102,10 +97,10 @@ def train(folder, tokenizer, waves, captions, *, steps, batch=128, frames=624,
     pool = waves.to(place, torch.float16)
 
     def draw(generator):
-        pick = drawn(len(pool), batch, twins, generator)
+        pick = torch.randint(len(pool), (batch,), generator=generator, device=place)
         waves, share = classifier.mixed(pool[pick].float(), mixup, generator)
         sounds = mel.log_mel(waves)[..., :frames]
-        sounds = classifier.disturbed(sounds, generator, not twins) if disturb else sounds
+        sounds = classifier.disturbed(sounds, generator) if disturb else sounds
         return {"mel": sounds, "share": share, **sentences.draw(pick, generator)}
 
     def loss(now, step):
@@ -116,7 +111,7 @@ def train(folder, tokenizer, waves, captions, *, steps, batch=128, frames=624,
 
     settings = {
         "steps": steps, "batch": batch, "frames": frames, "learning_rate": learning_rate,
-        "hide": hide, "disturb": disturb, "mixup": mixup, "twins": twins, "seed": seed,
+        "hide": hide, "disturb": disturb, "mixup": mixup, "seed": seed,
         "reader": reader is not None, "vocabulary": len(tokenizer), "scenes": len(waves),
         "data": fingerprint, **shape}
     return contrast.train(folder, "clap", clap, batch=draw, loss=loss, settings=settings,
@@ -124,18 +119,9 @@ def train(folder, tokenizer, waves, captions, *, steps, batch=128, frames=624,
                           compiled=[clap.audio_model, clap.text_model])  # half the time
 
 
-def drawn(scenes, batch, twins, generator):
-    """Numbers of the scenes of a batch, (batch,): at random, or each with its twin after it."""
-    place = generator.device
-    if not twins:
-        return torch.randint(scenes, (batch,), generator=generator, device=place)
-    first = 2 * torch.randint(scenes // 2, (batch // 2,), generator=generator, device=place)
-    return torch.stack([first, first + 1], 1).flatten()
-
-
 def text_half(clap):
     """The text half of a ClapModel, as a network of its own for the pipeline."""
     encoder = ClapTextModelWithProjection(clap.config.text_config)
     halves = ("text_model.", "text_projection.")
     encoder.load_state_dict({k: v for k, v in clap.state_dict().items() if k.startswith(halves)})
-    return encoder.eval()
+    return text.spelled(encoder.eval())

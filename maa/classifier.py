@@ -147,15 +147,13 @@ def mixed(sounds, mixup, generator):
     return share * sounds + (1 - share) * sounds.flip(0), share
 
 
-def disturbed(mels, generator, shifted=True):
-    """The same sounds, quieter or louder, two bands and two moments hidden; if `shifted` round in
-    time, nobody knows which of two sounds came first."""
+def disturbed(mels, generator):
+    """The same sounds, shifted in time, quieter or louder, two bands and two moments hidden."""
     clips, _, bands, frames = mels.shape
     place = mels.device
-    if shifted:
-        shift = torch.randint(frames, (clips, 1, 1, 1), generator=generator, device=place)
-        index = (torch.arange(frames, device=place) + shift) % frames
-        mels = mels.gather(3, index.expand(mels.shape))
+    shift = torch.randint(frames, (clips, 1, 1, 1), generator=generator, device=place)
+    index = (torch.arange(frames, device=place) + shift) % frames
+    mels = mels.gather(3, index.expand(mels.shape))
     gain = 0.6 * torch.rand(clips, 1, 1, 1, generator=generator, device=place) - 0.3
     mels = (mels + gain).clamp(min=mel.SILENCE)
     for size, axis in ((bands, 2), (frames, 3)) * 2:

@@ -112,4 +112,4 @@ def text_half(clip):
     """The text half of a CLIPModel, as a network of its own for the pipeline."""
     encoder = CLIPTextModel(clip.config.text_config)
     encoder.load_state_dict(clip.text_model.state_dict())
-    return encoder.eval()
+    return text.spelled(encoder.eval())

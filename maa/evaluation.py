@@ -1,10 +1,10 @@
 """What a generator is asked for when it is judged, and the sounds that it answers with.
 
-Three sets of prompts, the same for every generator and worded unlike any training text:
+Three sets of prompts, the same for every generator, in words that no training text has:
     held_out    a kind of sound it was trained on; the reference is a recording it never heard
     unheard     a kind of sound, or a source of recordings, that it never heard of: zero-shot
-    two_events  one kind of sound, then another: "a dog barking, then rain"; the reference is made
-                of two recordings
+    two_events  one kind of sound so worded, then the plain name of another: "a dog barking, then
+                rain"; the reference is made of two recordings
 
 Conventions: a plan is a DataFrame, one row a sound: id, file, set, label, reference, prompt, seed;
     for two events label and reference hold two, joined by "+". Waves (samples,) at 16 kHz.
@@ -22,7 +22,6 @@ from maa import files, mel, prompts, scenes, sounds
 
 SETS = ("held_out", "unheard", "two_events")
 SEVERAL = "+"
-ORDER = "{}, then {}"
 LEAST = 1e-30  # a probability below counts as this one: a sure classifier gives exact zeros
 
 
@@ -68,7 +67,7 @@ def _two_events(table, pairs, generator):
         two = [sorted(own)[i] for i in generator.choice(len(own), 2, replace=False)]
         first = str(generator.choice(scenes.phrases(two[0], "evaluation")))
         clips = [str(generator.choice(own[label])) for label in two]
-        prompt = ORDER.format(first, prompts.plain(two[1]))
+        prompt = scenes.ORDER[0].format(first, prompts.plain(two[1]))
         rows.append(("two_events", SEVERAL.join(two), SEVERAL.join(clips), prompt))
     return rows
 

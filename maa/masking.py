@@ -190,7 +190,7 @@ def bert_encoder(bert):
     """The encoder of a BertForMaskedLM, as a network of its own for the pipeline."""
     encoder = text.Bert(bert.config)
     encoder.load_state_dict(bert.bert.state_dict())
-    return encoder.eval()
+    return text.spelled(encoder.eval())
 
 
 def t5_encoder(t5):
@@ -198,4 +198,4 @@ def t5_encoder(t5):
     encoder = T5EncoderModel(t5.config)
     known = encoder.state_dict()
     encoder.load_state_dict({k: v for k, v in t5.state_dict().items() if k in known})
-    return encoder.eval()
+    return text.spelled(encoder.eval())

@@ -43,6 +43,7 @@ TEMPLATES = {  # in the paper's order; X: the caption, &: the event; then which 
 }
 PLAIN = {form.format(*order): order for form in scenes.ORDER for order in ("X&", "&X")}  # not the
 # paper's: as people write, what is heard first is named first; "X, then &"
+FORMS = TEMPLATES | PLAIN
 OWN = "caption"
 SLOT = re.compile(r"\b[vqanX]\b|&")
 PUNCTUATION = " ,."  # at the end of a text; tells nothing about where it comes from
@@ -70,14 +71,14 @@ def database(table, waves):
 def compose(caption, event, template, generator):
     """The template's sentence about a caption and an event.
 
-    template:   a key of TEMPLATES or PLAIN
+    template:   a key of FORMS
     generator:  numpy Generator; draws v, q, a and n, each word of WORDS equally often
     returns     str; caption and event are in it as they are, whatever letters they hold
 
     Raises ValueError for an unknown template; MaaError C-EMPTY for an empty or blank text.
     """
-    if template not in TEMPLATES | PLAIN:
-        raise ValueError(f"template is {template!r}, expected one of {list(TEMPLATES | PLAIN)}")
+    if template not in FORMS:
+        raise ValueError(f"template is {template!r}, expected one of {list(FORMS)}")
     check_words("caption", caption)
     check_words("event", event)
     filling = {slot: pick(words, generator) for slot, words in WORDS.items()}
@@ -104,7 +105,7 @@ def reprogram(caption, wave, database, samples, generator, most=2):
     return text, join(waves, samples, generator), order
 
 
-def pool(clips, database, samples, count, generator, most=2, texts=8, plainly=0.0, mirrored=False):
+def pool(clips, database, samples, count, generator, most=2, texts=8, plainly=0.0):
     """Scenes for a cache: sound mixed once, so that latents are computed once, and many texts.
 
     clips:      list of (list of true captions, wave, label), every label drawn equally often
@@ -112,8 +113,6 @@ def pool(clips, database, samples, count, generator, most=2, texts=8, plainly=0.
     generator:  numpy Generator; sounds are also started elsewhere and up to 6 dB quieter or louder
     texts:      of each scene; their templates differ and all say the order heard
     plainly:    share of the texts that use PLAIN, not TEMPLATES
-    mirrored:   scenes come in twos: after one with events the same sounds in the reversed order,
-                after one without another without
     returns     (scenes (count, samples) float32 tensor,
                  for each scene a list of `texts` strings, for each scene its order)
 
@@ -130,15 +129,11 @@ def pool(clips, database, samples, count, generator, most=2, texts=8, plainly=0.
         check_room(samples, most, known - {label})
     warn_of_templates([caption for captions, _, _ in clips for caption in captions])
     sounds, told, orders, labels = np.empty((count, samples), np.float32), [], [], sorted(by_label)
-    for number, scene in enumerate(sounds):
-        second = mirrored and number % 2 == 1
-        if second and plan:
-            plan, order, waves = mirror(plan, order, waves)
-        else:
-            label = pick(labels, generator)
-            captions, wave = pick(by_label[label], generator)
-            plan, order, waves = draw(wave, database, 0 if second else most, generator, label)
-            waves = [scenes.varied(one, generator) for one in waves]
+    for scene in sounds:
+        label = pick(labels, generator)
+        captions, wave = pick(by_label[label], generator)
+        plan, order, waves = draw(wave, database, most, generator, label)
+        waves = [scenes.varied(one, generator) for one in waves]
         scene[:] = join(waves, samples, generator)
         told.append(tell(captions, plan, texts, generator, plainly))
         orders.append(order)
@@ -162,11 +157,6 @@ def draw(wave, database, most, generator, own=None):
         sequence.insert(len(sequence) if plan[-1][1] == "X&" else 0, (label, sound))
     order, waves = zip(*sequence)
     return plan, list(order), waves
-
-
-def mirror(plan, order, waves):
-    """What draw() returned, the other way round: what was heard first is heard last."""
-    return [(label, heard[::-1]) for label, heard in plan], order[::-1], waves[::-1]
 
 
 def tell(captions, plan, count, generator, plainly=0.0):

@@ -7,7 +7,8 @@ Small ones are trained by maa.contrast and maa.masking, published ones load by n
 
 Conventions: prompts are lists of strings; encodings are (prompts, 77, width), each vector with mean
     0 and variance 1; padding is encoded too and attended to, as in the release.
-Source: Section 3.3. Differs: padding does not enter the other tokens' encodings.
+Source: Section 3.3. Differs: padding does not enter the other tokens' encodings; encoders trained
+    here are `spelled`, for what was trained for minutes mixes the words of a sentence.
 Notebooks: 13_language, 14_clap, 15_clip.
 """
 
@@ -136,7 +137,30 @@ def encode_tokens(encoder, ids, mask):
         states = encoder.text_projection(encoder.text_model(ids, mask).last_hidden_state)
     else:
         states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-    return F.layer_norm(states.float(), states.shape[-1:])  # (prompts, 77, width)
+    states = F.layer_norm(states.float(), states.shape[-1:])
+    if getattr(encoder.config, "spelled", False):
+        word, width = encoder.get_input_embeddings()(ids).float(), states.shape[-1]
+        word = F.layer_norm(word, word.shape[-1:])
+        alternating = 1 - 2 * (torch.arange(width, device=ids.device) % 2)  # 1, -1, 1, …
+        states = states + F.pad(word, (0, width - word.shape[-1]))  # a wider one is cut
+        states = F.layer_norm(states + places(mask)[..., None] * alternating, (width,))
+    return states  # (prompts, 77, width)
+
+
+def places(mask):
+    """Where each token stands in its prompt, from -1, the first, to 1, the last; padding is 0."""
+    last, at = mask.sum(1, keepdim=True) - 1, torch.arange(mask.shape[1], device=mask.device)
+    return mask * (2 * at / last.clamp(min=1) - 1)
+
+
+def spelled(encoder):
+    """The encoder, its config saying that each token's own word and place are added to its state.
+
+    Without them a denoiser never learns from an encoder as small as ours which of two events comes
+    first: every state tells of the whole sentence. Differs: the paper's encoders are used as they are.
+    """
+    encoder.config.spelled = True
+    return encoder
 
 
 class Captions:

@@ -102,32 +102,6 @@ def test_without_mixup_every_sound_is_its_own(tmp_path, monkeypatch):
     assert (told["batch"](torch.Generator().manual_seed(0))["share"] == 1).all()
 
 
-def test_twins_are_in_one_batch_in_their_order_and_are_not_shifted_in_time(tmp_path, monkeypatch):
-    pulse = torch.zeros(6, 20_480)
-    for scene in range(6):
-        pulse[scene, 3_000 * (scene + 1):][:400] = 0.5  # each is silent but for one moment
-    options = {"steps": 1, "batch": 8, "frames": 80, "disturb": True, "width": 16,
-               "text_layers": 1, "spec_size": 80, "audio_width": 8, "audio_depths": (1,)}
-    told = tiny_trainers.handed(
-        monkeypatch, clap.train, tmp_path, text.build_tokenizer(CAPTIONS, 300), pulse,
-        [[f"{one} dogs"] for one in "abcdef"], twins=True, **options)
-    now = told["batch"](torch.Generator().manual_seed(0))
-    first, second = now["group"].view(4, 2).T.tolist()
-    assert all(one % 2 == 0 and other == one + 1 for one, other in zip(first, second))
-    assert len(set(first)) > 1
-    loudest = now["mel"].masked_fill(now["mel"] == classifier.CENTRE, -9).amax((1, 2)).argmax(1)
-    within = [abs(int(at) - 3_000 * (row + 1) // mel.HOP) < 4
-              for at, row in zip(loudest, now["group"].tolist())]
-    assert np.mean(within) > 0.7, "but where the moment itself is hidden"
-    assert told["settings"]["twins"] is True
-
-
-@pytest.mark.parametrize("scenes, batch", [(5, 4), (6, 3)])
-def test_an_odd_number_of_twins_is_refused(scenes, batch):
-    with pytest.raises(ValueError, match=f"twins in {scenes} scenes and batches of {batch}"):
-        clap.train("nowhere", None, torch.zeros(scenes, 10), None, steps=1, batch=batch, twins=True)
-
-
 def test_a_tower_that_begins_with_a_reader_reads_as_it_does(tokenizer):
     with training.seeded(1):
         reader = masking.build_bert(len(tokenizer), width=WIDTH, layers=1).bert.eval()

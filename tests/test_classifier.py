@@ -191,15 +191,6 @@ def test_a_mel_is_shifted_round_and_no_moment_of_it_is_lost():
     assert set(steps.round().int().tolist()) == {1, -19}
 
 
-def test_without_a_shift_every_moment_stays_where_it_was():
-    frames = torch.arange(20.0).expand(8, 1, 80, 20) / 100 - 2
-    found = classifier.disturbed(frames.clone(), generator(1), shifted=False)
-    assert not torch.equal(found, frames)
-    for clip, was in zip(found, frames):
-        moved = (clip - was)[clip != classifier.CENTRE]
-        assert torch.allclose(moved, moved[0], atol=1e-6), "louder or quieter by one number"
-
-
 def test_at_most_a_third_of_bands_and_of_moments_is_hidden():
     found = classifier.disturbed(torch.zeros(50, 1, 80, 60), generator(2)) == classifier.CENTRE
     bands, moments = found.all(3).float().mean((1, 2)), found.all(2).float().mean((1, 2))

@@ -343,7 +343,7 @@ def test_database_has_labels_as_words_and_the_waves_themselves():
     assert found[0][1] is waves[0] and found[1][1] is waves[1]
 
 
-# ---- plain sentences and mirrored scenes
+# ---- plain sentences
 
 
 def test_plain_sentences_name_first_what_is_heard_first():
@@ -370,27 +370,6 @@ def test_plain_sentences_say_the_order_heard():
         names = [DOG if one == "caption" else one for one in order]
         for text in texts:
             assert sorted(names, key=text.find) == names
-
-
-def test_mirrored_scenes_come_in_twos_of_the_same_sounds_the_other_way_round():
-    made, told, orders = pooled(80, most=2, mirrored=True, plainly=0.5)
-    numbers = set()
-    for one in range(0, 80, 2):
-        numbers.add(len(orders[one]))
-        assert orders[one + 1] == orders[one][::-1]
-        for row in (one, one + 1):
-            assert order_of_tones(made[row].numpy()) == orders[row]
-        if len(orders[one]) > 1:
-            assert not set(told[one]) & set(told[one + 1])
-    assert numbers == {1, 2, 3}
-    assert not any(np.array_equal(made[one], made[one + 1]) for one in range(0, 80, 2))
-
-
-def test_texts_of_mirrored_scenes_agree_with_what_is_heard(one_word):
-    _, told, orders = pooled(60, most=1, mirrored=True)
-    for texts, order in zip(told, orders):
-        for text in texts:
-            assert tuple(order) in readings(text)
 
 
 # ---- faults of captions

@@ -107,6 +107,39 @@ def test_padding_does_not_enter_the_other_tokens(tokenizer, kind):
     assert (found[length:] - other[length:]).abs().mean() > 0.1
 
 
+def test_places_run_from_minus_1_to_1_and_padding_has_none():
+    mask = torch.tensor([[1, 1, 1, 1, 1, 0], [1, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]])
+    assert text.places(mask).tolist() == [
+        [-1, -0.5, 0, 0.5, 1, 0], [-1, 1, 0, 0, 0, 0], [-1, 0, 0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("kind", ["clap", "bert", "t5", "clip"])
+def test_encoders_trained_here_say_each_word_and_its_place(tokenizer, kind):
+    """What is added to a state of numbers known by heart: the word's vector, and ± its place."""
+    network = encoder(kind, len(tokenizer))
+    ids, mask = text.tokenize(tokenizer, ["a dog barking"])
+    spelled = text.encode_tokens(network, ids, mask)
+    network.config.spelled = False
+    plain = text.encode_tokens(network, ids, mask)
+    word = network.get_input_embeddings()(ids)
+    word = (word - word.mean(-1, keepdim=True)) / word.std(-1, unbiased=False, keepdim=True)
+    width = min(word.shape[-1], plain.shape[-1])  # CLAP's states are wider than its words here
+    sum_ = plain + text.places(mask)[..., None] * torch.tensor([1.0, -1.0]).repeat(
+        plain.shape[-1] // 2)
+    sum_[..., :width] += word[..., :width]
+    sum_ = (sum_ - sum_.mean(-1, keepdim=True)) / sum_.std(-1, unbiased=False, keepdim=True)
+    assert torch.allclose(spelled, sum_, atol=1e-3)
+    assert (spelled - plain).abs().mean() > 0.1
+
+
+@pytest.mark.parametrize("kind", ["clap", "bert", "t5", "clip"])
+def test_a_saved_encoder_stays_spelled_and_a_published_one_is_not(tokenizer, kind, tmp_path):
+    network = encoder(kind, len(tokenizer))
+    text.save(tokenizer, network, tmp_path)
+    assert text.load(tmp_path, kind)[1].config.spelled is True
+    assert not hasattr(text.ENCODERS[kind].config_class(), "spelled")
+
+
 def test_words_are_a_fixed_vector_each_and_nothing_is_trained():
     network = text.WordEncoder(50, WIDTH, seed=1)
     assert not any(parameter.requires_grad for parameter in network.parameters())
