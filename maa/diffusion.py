@@ -3,7 +3,7 @@
 Conventions: latents (clips, channels, 10, columns), standard deviation near 1; text (clips, tokens,
     width) from maa.text; steps t are whole numbers 0 … 999, 999 almost pure noise.
 Source: Sections 3.5, 3.6, 5.2, Appendix D. Differs: averaged weights; training from the start with
-    dropped prompts instead of a second fine-tuning run.
+    dropped prompts instead of a second fine-tuning run; `lean`, for training that is short.
 Notebook: 22_diffusion.
 """
 
@@ -120,7 +120,7 @@ def sample(unet, text, empty_text, *, size, scale=3.0, steps=25, sampler="dpm++"
 
 def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256), layers=2, heads=8,
           attention=None, dropout=0.0, steps=10_000, batch=256, learning_rate=0.0005,
-          drop_prompt=0.1, decay=0.999, seed=0, save_every=500, fingerprint=""):
+          drop_prompt=0.1, lean=1.0, decay=0.999, seed=0, save_every=500, fingerprint=""):
     """Denoiser trained on cached latents.
 
     latents:     (scenes, channels, 10, columns), standardised; kept on the device
@@ -129,6 +129,8 @@ def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256)
     held_out:    (latents, text tensor) on which the loss is logged, or None
     attention, dropout:  as in build_unet; without dropout a small corpus is learnt by heart
     drop_prompt: share of prompts replaced by ""
+    lean:        towards noise: 1 draws every step equally often, 2 in proportion to its number. What
+                 is heard, and in what order, is decided while there is much noise
     returns      UNet2DConditionModel, averaged weights, in eval mode
 
     Source: Sections 3.5, 5.2, Appendix E.2.  Notebook: 22_diffusion.
@@ -147,7 +149,7 @@ def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256)
         words = text(generator, rows)
         dropped = torch.rand(batch, 1, 1, generator=generator, device=place) < drop_prompt
         words = torch.where(dropped, empty_text, words)
-        return noisy(latents[rows].float(), words, kept, generator)
+        return noisy(latents[rows].float(), words, kept, generator, lean)
 
     def loss(now, step):
         guess = unet(now["latent"], now["t"], encoder_hidden_states=now["text"]).sample
@@ -156,7 +158,7 @@ def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256)
 
     settings = {"widths": list(widths), "layers": layers, "heads": heads,
                 "attention": attention, "dropout": dropout, "steps": steps, "batch": batch,
-                "learning_rate": learning_rate, "drop_prompt": drop_prompt, "decay": decay,
+                "learning_rate": learning_rate, "drop_prompt": drop_prompt, "lean": lean, "decay": decay,
                 "seed": seed, "scenes": len(latents), "data": fingerprint}
     return training.train(
         folder, modules={"unet": unet}, batch=draw, steps=steps, settings=settings, seed=seed,
@@ -166,9 +168,10 @@ def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256)
         save_every=save_every, compiled=[unet], label="diffusion")["unet"]
 
 
-def noisy(latent, text, kept, generator):
+def noisy(latent, text, kept, generator, lean=1.0):
     """One training example for each latent: a random step, the noise, the noised latent."""
-    t = torch.randint(STEPS, (len(latent),), generator=generator, device=latent.device)
+    even = torch.rand(len(latent), generator=generator, device=latent.device)
+    t = (STEPS * even ** (1 / lean)).long().clamp(max=STEPS - 1)
     noise = torch.randn(latent.shape, generator=generator, device=latent.device)
     return {"latent": corrupt(latent, noise, t, kept), "noise": noise, "t": t, "text": text}
 

@@ -164,15 +164,32 @@ def test_empty_prompt_is_not_used_where_none_is_dropped(tmp_path):
 def test_share_of_dropped_prompts_is_the_one_asked_for(tmp_path, monkeypatch):
     seen, noisy = [], diffusion.noisy
 
-    def watching(latent, text, kept, generator):
+    def watching(latent, text, *rest):
         seen.append(text.mean((1, 2)))
-        return noisy(latent, text, kept, generator)
+        return noisy(latent, text, *rest)
 
     monkeypatch.setattr(diffusion, "noisy", watching)
     train(tmp_path, drop_prompt=0.3, batch=64, latents=noise(4, 4, 2, 2), steps=8)
     seen = torch.cat(seen)
     assert set(seen.tolist()) == {0.0, 1.0}, "a prompt was dropped in part"
     assert (seen == 0).float().mean() == pytest.approx(0.3, abs=0.06)
+
+
+@pytest.mark.parametrize("lean", [1.0, 2.0, 4.0])
+def test_steps_lean_towards_noise_as_asked(lean, tmp_path, monkeypatch):
+    """Of the steps, a share 1 - x ** lean is above x."""
+    seen, noisy = [], diffusion.noisy
+
+    def watching(*given):
+        seen.append(noisy(*given))
+        return seen[-1]
+
+    monkeypatch.setattr(diffusion, "noisy", watching)
+    train(tmp_path, lean=lean, batch=500, latents=noise(4, 4, 2, 2), steps=4)
+    t = torch.cat([one["t"] for one in seen])
+    for share in (0.25, 0.5, 0.9):
+        assert (t >= share * 1000).float().mean() == pytest.approx(1 - share ** lean, abs=0.05)
+    assert 0 <= t.min() and t.max() <= 999
 
 
 def test_one_latent_is_learnt_by_heart(tmp_path):
