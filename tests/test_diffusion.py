@@ -196,7 +196,7 @@ def test_one_latent_is_learnt_by_heart(tmp_path):
     latent, kept = noise(1, 4, 1, 1).expand(-1, -1, 4, 4), diffusion.noise_schedule()
     text = torch.ones(64, 3, WIDTH)
     held_out = latent.expand(64, -1, -1, -1), text
-    network = train(tmp_path, latents=latent, steps=50, save_every=10, batch=16, decay=0.9,
+    network = train(tmp_path, latents=latent, steps=80, save_every=16, batch=16, decay=0.9,
                     learning_rate=0.01, held_out=held_out)
     log = pd.read_csv(tmp_path / "log.csv")
     errors = log[log.split == "held_out"].value.tolist()
