@@ -164,7 +164,7 @@ def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256)
         folder, modules={"unet": unet}, batch=draw, steps=steps, settings=settings, seed=seed,
         turns=[training.Turn(("unet",), loss, learning_rate)], averaged=("unet",), decay=decay,
         held_out=None if held_out is None else lambda nets: {
-            "noise error": held_out_error(nets["unet"], *held_out, kept)},
+            "noise error": held_out_error(nets["unet"], *held_out, kept, lean=lean)},
         save_every=save_every, compiled=[unet], label="diffusion")["unet"]
 
 
@@ -177,12 +177,12 @@ def noisy(latent, text, kept, generator, lean=1.0):
 
 
 @torch.no_grad()
-def held_out_error(unet, latents, text, kept, batch=64):
+def held_out_error(unet, latents, text, kept, batch=64, lean=1.0):
     """Noise error on held-out latents: always the same steps and noise, so that rows compare."""
     generator = torch.Generator(kept.device).manual_seed(0)
     total = 0.0
     for latent, words in zip(latents.split(batch), text.split(batch)):
-        now = noisy(latent.to(kept.device).float(), words.to(kept.device), kept, generator)
+        now = noisy(latent.to(kept.device).float(), words.to(kept.device), kept, generator, lean)
         guess = unet(now["latent"], now["t"], encoder_hidden_states=now["text"]).sample
         total += F.mse_loss(guess.float(), now["noise"], reduction="sum").item()
     return total / latents.numel()

@@ -203,7 +203,7 @@ def bars(frame, title, label, name="name", value="value"):
     for row, (end, number) in enumerate(zip(ends, values)):
         axes.annotate(f"{number:.3g}", (end, row), (6, 0), textcoords="offset points", va="center")
     axes.margins(x=0.12)
-    axes.set_yticks(range(len(frame)), map(canvas.plain, names))
+    axes.set_yticks(range(len(frame)), [canvas.wrapped(one, 35) for one in names])
     axes.invert_yaxis()
     axes.set(xlabel=label)
     figure.titled(title)

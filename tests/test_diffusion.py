@@ -192,6 +192,18 @@ def test_steps_lean_towards_noise_as_asked(lean, tmp_path, monkeypatch):
     assert 0 <= t.min() and t.max() <= 999
 
 
+def test_held_out_error_leans_as_training_does(tmp_path):
+    """At step 999 what comes in is nearly all noise: who says it back is right, but not earlier."""
+    held_out = noise(64, 4, 2, 2), torch.zeros(64, 3, WIDTH)
+    echo, kept = Stub(lambda latent, t, text: latent), diffusion.noise_schedule()
+    assert diffusion.held_out_error(echo, *held_out, kept, lean=2000.0) < 0.01
+    assert diffusion.held_out_error(echo, *held_out, kept) > 0.3
+    network = train(tmp_path, lean=2000.0, steps=2, save_every=2, held_out=held_out)
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert log[log.split == "held_out"].value.tolist()[-1] == pytest.approx(
+        diffusion.held_out_error(network, *held_out, kept, lean=2000.0))
+
+
 def test_one_latent_is_learnt_by_heart(tmp_path):
     latent, kept = noise(1, 4, 1, 1).expand(-1, -1, 4, 4), diffusion.noise_schedule()
     text = torch.ones(64, 3, WIDTH)
