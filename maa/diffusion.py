@@ -129,8 +129,8 @@ def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256)
     held_out:    (latents, text tensor) on which the loss is logged, or None
     attention, dropout:  as in build_unet; without dropout a small corpus is learnt by heart
     drop_prompt: share of prompts replaced by ""
-    lean:        towards noise: 1 draws every step equally often, 2 in proportion to its number. What
-                 is heard, and in what order, is decided while there is much noise
+    lean:        towards noise: 1 draws every step equally often, 2 in proportion to its number.
+                 What is heard, and in what order, is decided while there is much noise
     returns      UNet2DConditionModel, averaged weights, in eval mode
 
     Source: Sections 3.5, 5.2, Appendix E.2.  Notebook: 22_diffusion.

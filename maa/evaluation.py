@@ -1,10 +1,11 @@
 """What a generator is asked for when it is judged, and the sounds that it answers with.
 
-Three sets of prompts, the same for every generator, in words that no training text has:
+Three sets of prompts, the same for every generator. Phrases for a kind of sound are unlike any
+training text:
     held_out    a kind of sound it was trained on; the reference is a recording it never heard
     unheard     a kind of sound, or a source of recordings, that it never heard of: zero-shot
-    two_events  one kind of sound so worded, then the plain name of another: "a dog barking, then
-                rain"; the reference is made of two recordings
+    two_events  a phrase for one kind of sound, then the name of another, in a frame that training
+                texts have too: "a dog barking, then rain"; the reference is made of two recordings
 
 Conventions: a plan is a DataFrame, one row a sound: id, file, set, label, reference, prompt, seed;
     for two events label and reference hold two, joined by "+". Waves (samples,) at 16 kHz.

@@ -1,12 +1,11 @@
 """CLAP: sounds and sentences in one space, taught by contrast, begun with a reader."""
 
-import numpy as np
 import pandas as pd
 import pytest
 import tiny_trainers
 import torch
 
-from maa import clap, classifier, masking, mel, text, training
+from maa import clap, masking, mel, text, training
 
 CAPTIONS = ["a dog barking", "heavy rain falling", "a siren far and loud", "a cat", "a bell"]
 WIDTH = 16
