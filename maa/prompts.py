@@ -50,8 +50,6 @@ PUNCTUATION = " ,."  # at the end of a text; tells nothing about where it comes 
 ANY = {slot: f"(?:{'|'.join(said)})" for slot, said in WORDS.items()} | {"X": ".+", "&": ".+"}
 SHAPES = [re.compile(SLOT.sub(lambda slot: ANY[slot[0]], template.strip(PUNCTUATION)),
                      re.IGNORECASE | re.DOTALL) for template in TEMPLATES]  # all that each can say
-SHARE = 5  # no sound gets less than a fifth of the time
-SHORTEST = 2 * SHARE * scenes.FADE  # samples of a scene: a fifth of it holds two fades
 
 
 def database(table, waves):
@@ -102,7 +100,7 @@ def reprogram(caption, wave, database, samples, generator, most=2):
     warn_of_templates([caption])
     plan, order, waves = draw(wave, database, most, generator)
     text = tell([caption], plan, 1, generator)[0]
-    return text, join(waves, samples, generator), order
+    return text, scenes.join(waves, samples, generator), order
 
 
 def pool(clips, database, samples, count, generator, most=2, texts=8, plainly=0.0):
@@ -134,7 +132,7 @@ def pool(clips, database, samples, count, generator, most=2, texts=8, plainly=0.
         captions, wave = pick(by_label[label], generator)
         plan, order, waves = draw(wave, database, most, generator, label)
         waves = [scenes.varied(one, generator) for one in waves]
-        scene[:] = join(waves, samples, generator)
+        scene[:] = scenes.join(waves, samples, generator)
         told.append(tell(captions, plan, texts, generator, plainly))
         orders.append(order)
     return torch.from_numpy(sounds), told, orders
@@ -177,45 +175,6 @@ def agreeing(templates, heard, count, generator):
     return [str(one) for turn in rounds for one in turn][:count]
 
 
-def join(waves, samples, generator):
-    """Sounds one after another in one scene, each with a random share of the time.
-
-    waves:    list of up to five (samples,) arrays, in the order heard
-    returns   (samples,) float32; a fifth or more for each, faded into each other in 20 ms
-    """
-    check_room(samples, len(waves) - 1)
-    for shape in map(np.shape, waves):
-        if len(shape) != 1 or shape[0] == 0:
-            raise ValueError(f"a wave has shape {shape}, expected (samples,); is it a batch?")
-    scene = np.zeros(samples + scenes.FADE, np.float32)
-    edges, rise = cuts(len(waves), samples, generator), scenes.ramp(scenes.FADE)
-    for wave, start, end in zip(waves, edges, edges[1:]):
-        length = end - start + scenes.FADE  # fades out while the next fades in
-        part = scenes.fill([excerpt(wave, length, generator)], length, generator)
-        if start > 0:
-            part[: scenes.FADE] *= rise
-        part[-scenes.FADE :] *= rise[::-1]
-        scene[start : start + length] += part
-    return scene[:samples]
-
-
-def cuts(parts, samples, generator):
-    """Where each part begins, and the end: random, with a fifth of the time or more for each."""
-    least = -(-samples // SHARE)
-    free = generator.dirichlet(np.ones(parts)) * (samples - parts * least)
-    inner = [least * part + int(free[:part].sum()) for part in range(1, parts)]
-    return [0, *inner, samples]
-
-
-def excerpt(wave, length, generator):
-    """A wave that is too long, from a random moment on where the event itself is heard."""
-    if len(wave) <= length:
-        return wave
-    energy = np.cumsum(np.square(wave, dtype=np.float64))
-    within = energy[length:] - energy[:-length]  # half of the most, lest only a pause be heard
-    return wave[1 + pick(np.flatnonzero(within >= within.max() / 2), generator) :]
-
-
 def is_template(text):
     """Whether a text could have been made by a template: words of ours, not of a listener."""
     return any(shape.fullmatch(text.strip(PUNCTUATION)) for shape in SHAPES)
@@ -238,13 +197,10 @@ def check_words(name, text):
             "C-EMPTY", f"{name} is {text!r}, expected words; is a cell of the table empty?")
 
 
-def check_room(samples, most, labels=None):
-    """ValueError if `most` events do not find time in a scene, or as many labels to choose from."""
-    if not 0 <= most < SHARE:
-        raise ValueError(f"most is {most}, expected 0 … {SHARE - 1}; each sound takes a fifth")
-    if samples < SHORTEST:
-        raise ValueError(f"samples is {samples}, expected {SHORTEST} or more; is it in seconds?")
-    if labels is not None and len(labels) < most:
+def check_room(samples, most, labels):
+    """ValueError if `most` events find no time in a scene, or not as many labels to choose from."""
+    scenes.check_room(samples, most)
+    if len(labels) < most:
         raise ValueError(f"events of other labels than the clip's are {sorted(labels)}, "
                          f"expected {most} labels or more")
 

@@ -5,7 +5,7 @@ Conventions: clips are float32 arrays (samples,) at 16 kHz; a scene is (samples,
     One event: clips of one label, the words are one phrase of that label.
     Two events: one after the other, the words say which comes first.
 Source: Section 5.1 (clips padded to 10 s); Section 3.2 (audio joined, text composed).
-Notebook: 10_clips.
+Notebooks: 10_clips, 12_reprogrammed_prompts.
 """
 
 import numpy as np
@@ -16,6 +16,8 @@ from maa import mel, synthesis, words
 FADE = 320  # samples (20 ms) over which a short clip begins and ends
 BLEND = 4800  # samples (0.3 s) over which a long clip gives way to a long one
 SHORT = 1.5  # seconds; shorter clips are set apart by pauses
+SHARE = 5  # of joined sounds none gets less than a fifth of the time
+SHORTEST = 2 * SHARE * FADE  # samples of joined sounds: a fifth holds two fades
 ORDER = ["{}, then {}", "{} followed by {}", "first {}, after that {}", "{} and afterwards {}"]
 
 
@@ -45,6 +47,56 @@ def fill(clips, samples, generator):
 def ramp(length):
     """Rises from 0 to 1: a clip's beginning, and backwards its end."""
     return np.linspace(0, 1, length, dtype=np.float32)
+
+
+def join(waves, samples, generator):
+    """Different sounds one after another, each with a random share of the time.
+
+    waves:    list of up to five (samples,) arrays, in the order heard
+    returns   (samples,) float32; a fifth or more for each, faded into each other in 20 ms
+
+    Raises ValueError for too many waves, too short a scene, or a wave that is a batch.
+    """
+    check_room(samples, len(waves) - 1)
+    for shape in map(np.shape, waves):
+        if len(shape) != 1 or shape[0] == 0:
+            raise ValueError(f"a wave has shape {shape}, expected (samples,); is it a batch?")
+    scene = np.zeros(samples + FADE, np.float32)
+    edges, rise = cuts(len(waves), samples, generator), ramp(FADE)
+    for wave, start, end in zip(waves, edges, edges[1:]):
+        length = end - start + FADE  # fades out while the next fades in
+        part = fill([excerpt(wave, length, generator)], length, generator)
+        if start > 0:
+            part[:FADE] *= rise
+        part[-FADE:] *= rise[::-1]
+        scene[start : start + length] += part
+    return scene[:samples]
+
+
+def cuts(parts, samples, generator):
+    """Where each part begins, and the end: random, with a fifth of the time or more for each."""
+    least = -(-samples // SHARE)
+    free = generator.dirichlet(np.ones(parts)) * (samples - parts * least)
+    inner = [least * part + int(free[:part].sum()) for part in range(1, parts)]
+    return [0, *inner, samples]
+
+
+def excerpt(wave, length, generator):
+    """A wave that is too long, from a random moment on where the event itself is heard."""
+    if len(wave) <= length:
+        return wave
+    energy = np.cumsum(np.square(wave, dtype=np.float64))
+    within = energy[length:] - energy[:-length]  # half of the most, lest only a pause be heard
+    starts = np.flatnonzero(within >= within.max() / 2)
+    return wave[1 + starts[int(generator.integers(len(starts)))] :]
+
+
+def check_room(samples, most):
+    """ValueError if a sound and `most` more do not find time in a scene."""
+    if not 0 <= most < SHARE:
+        raise ValueError(f"most is {most}, expected 0 … {SHARE - 1}; each sound takes a fifth")
+    if samples < SHORTEST:
+        raise ValueError(f"samples is {samples}, expected {SHORTEST} or more; is it in seconds?")
 
 
 def of_clips(waves, seconds, seed=0):

@@ -195,7 +195,7 @@ def test_number_of_events_and_templates_are_drawn_equally_often(one_word):
     for _ in range(1500):
         text, _, order = prompts.reprogram(
             DOG, level("caption", 100), [("rain", level("rain", 100)), ("cat", level("cat", 100))],
-            prompts.SHORTEST, generator)
+            scenes.SHORTEST, generator)
         numbers.append(len(order) - 1)
         texts += [text.replace("cat", "rain")] * (len(order) == 2)
     assert np.bincount(numbers) / 1500 == pytest.approx([1 / 3] * 3, abs=0.05)
@@ -217,62 +217,6 @@ def test_a_label_is_heard_once_however_many_of_its_clips_there_are():
     for seed in range(40):
         order = prompts.reprogram(DOG, level("caption"), many, 24_000, seeded(seed))[2]
         assert len(set(order)) == len(order)
-
-
-# ---- sound
-
-
-@pytest.mark.parametrize("samples", [prompts.SHORTEST, 3_201, 40_960, 159_744])
-@pytest.mark.parametrize("length", [100, 1_600, 8_000, 50_000])
-def test_scene_is_full_to_the_sample(samples, length):
-    waves = [level(name, length) for name in ("rain", "caption", "cat")]
-    scene = prompts.join(waves, samples, seeded())
-    assert (scene.shape, scene.dtype) == ((samples,), np.float32)
-    assert np.abs(scene).max() <= 0.5
-    assert np.abs(scene[-mel.RATE :]).max() > 0
-
-
-@pytest.mark.parametrize("parts", [1, 2, 3, 4, 5])
-def test_no_sound_gets_less_than_a_fifth_of_the_time(parts):
-    for seed in range(50):
-        lengths = np.diff(prompts.cuts(parts, 40_963, seeded(seed)))
-        assert lengths.sum() == 40_963
-        assert lengths.min() >= 40_963 / 5 - (parts == 5) * 5  # no room for rounding up five times
-
-
-def test_five_sounds_share_the_time_evenly_and_two_at_random():
-    assert prompts.cuts(5, 3200, seeded()) == [0, 640, 1280, 1920, 2560, 3200]
-    first = [prompts.cuts(2, 1000, seeded(seed))[1] for seed in range(300)]
-    assert min(first) < 230 and max(first) > 770  # 200 … 800
-    assert np.mean(first) == pytest.approx(500, abs=30)
-
-
-def test_sounds_give_way_to_each_other_without_a_click():
-    scene = prompts.join([level("caption"), level("rain"), level("caption")], 40_000, seeded())
-    assert np.abs(np.diff(scene)).max() < 1.1 / scenes.FADE
-    assert scene[0] == scene[-1] == 0.5
-
-
-def test_seam_between_equal_levels_keeps_the_level():
-    scene = prompts.join([level("caption")] * 3, 40_000, seeded())
-    assert np.abs(scene - 0.5).max() < 1e-6
-
-
-def test_a_rare_sound_in_a_long_clip_is_heard_in_its_part():
-    clip = np.zeros(160_000, np.float32)
-    clip[100_000:101_600] = 0.5  # one bark of 0.1 s in ten seconds
-    for seed in range(20):
-        scene = prompts.join([clip, level("rain"), clip], 24_000, seeded(seed))
-        edges = np.flatnonzero(scene < -0.4)[[0, -1]]
-        assert (scene[: edges[0]] > 0.4).sum() > 400
-        assert (scene[edges[1] :] > 0.4).sum() > 400
-
-
-def test_waves_given_are_left_as_they_were():
-    waves = [level("caption"), level("rain", 500)]
-    prompts.join(waves, 24_000, seeded())
-    pooled(5)
-    assert (waves[0] == 0.5).all() and (waves[1] == -0.5).all()
 
 
 # ---- pool
@@ -327,6 +271,12 @@ def test_pool_draws_labels_equally_often_and_no_event_of_the_clips_own():
     assert own.mean() == pytest.approx(0.5, abs=0.07)
     for waves, order in zip(own, orders):
         assert ("sea waves" if waves else "cat") not in order
+
+
+def test_waves_given_are_left_as_they_were():
+    waves = [tone("caption"), tone("rain")]
+    prompts.pool([([DOG], waves[0], "dog")], [("rain", waves[1])], 24_000, 5, seeded(), most=1)
+    assert np.array_equal(waves[0], tone("caption")) and np.array_equal(waves[1], tone("rain"))
 
 
 def test_same_seed_gives_the_same_pool():
@@ -460,7 +410,7 @@ def test_unknown_template_is_refused_with_the_twelve():
 
 
 @pytest.mark.parametrize("samples, most, message", [
-    (prompts.SHORTEST - 1, 2, "samples is 3199, expected 3200 or more"),
+    (scenes.SHORTEST - 1, 2, "samples is 3199, expected 3200 or more"),
     (24_000, 5, "most is 5, expected 0 … 4"),
     (24_000, -1, "most is -1, expected 0 … 4"),
     (24_000, 4, "labels than the clip's are .'bell', 'cat', 'rain'., expected 4"),
@@ -474,12 +424,6 @@ def test_pool_whose_only_events_are_of_the_clips_own_label_is_refused():
     clips = [([DOG], tone("caption"), "rain")]
     with pytest.raises(ValueError, match="expected 1 labels or more"):
         prompts.pool(clips, events(names=["rain"]), 24_000, 1, seeded(), most=1)
-
-
-@pytest.mark.parametrize("wave", [np.zeros((1, 8)), np.zeros(0), np.float32(1)])
-def test_wave_that_is_no_single_sound_is_refused(wave):
-    with pytest.raises(ValueError, match="is it a batch"):
-        prompts.join([wave], 24_000, seeded())
 
 
 def test_pool_without_clips_is_refused():

@@ -199,3 +199,64 @@ def test_moments_are_pieces_of_scenes_and_reach_both_ends():
     assert sorted(set(found[:, 0].tolist())) == [0, 1, 2, 10, 11, 12]
     whole = scenes.moments(pool, 5, 10, torch.Generator().manual_seed(0))
     assert set(whole[:, 0].tolist()) == {0, 10}
+
+
+# ---- joined: other sounds one after another
+
+
+@pytest.mark.parametrize("samples", [scenes.SHORTEST, 3_201, 40_960, 159_744])
+@pytest.mark.parametrize("length", [100, 1_600, 8_000, 50_000])
+def test_joined_sounds_fill_the_scene_to_the_sample(samples, length):
+    waves = [level(value, length) for value in (-0.5, 0.5, 0.25)]
+    scene = scenes.join(waves, samples, np.random.default_rng(0))
+    assert (scene.shape, scene.dtype) == ((samples,), np.float32)
+    assert np.abs(scene).max() <= 0.5
+    assert np.abs(scene[-mel.RATE :]).max() > 0
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 4, 5])
+def test_no_sound_gets_less_than_a_fifth_of_the_time(parts):
+    for seed in range(50):
+        lengths = np.diff(scenes.cuts(parts, 40_963, np.random.default_rng(seed)))
+        assert lengths.sum() == 40_963
+        assert lengths.min() >= 40_963 / 5 - (parts == 5) * 5  # no room for rounding up five times
+
+
+def test_five_sounds_share_the_time_evenly_and_two_at_random():
+    assert scenes.cuts(5, 3200, np.random.default_rng(0)) == [0, 640, 1280, 1920, 2560, 3200]
+    first = [scenes.cuts(2, 1000, np.random.default_rng(seed))[1] for seed in range(300)]
+    assert min(first) < 230 and max(first) > 770  # 200 … 800
+    assert np.mean(first) == pytest.approx(500, abs=30)
+
+
+def test_sounds_give_way_to_each_other_without_a_click():
+    scene = scenes.join([level(0.5), level(-0.5), level(0.5)], 40_000, np.random.default_rng(0))
+    assert np.abs(np.diff(scene)).max() < 1.1 / scenes.FADE
+    assert scene[0] == scene[-1] == 0.5
+
+
+def test_seam_between_equal_levels_keeps_the_level():
+    scene = scenes.join([level(0.5)] * 3, 40_000, np.random.default_rng(0))
+    assert np.abs(scene - 0.5).max() < 1e-6
+
+
+def test_a_rare_sound_in_a_long_clip_is_heard_in_its_part():
+    clip = np.zeros(160_000, np.float32)
+    clip[100_000:101_600] = 0.5  # one bark of 0.1 s in ten seconds
+    for seed in range(20):
+        scene = scenes.join([clip, level(-0.5), clip], 24_000, np.random.default_rng(seed))
+        edges = np.flatnonzero(scene < -0.4)[[0, -1]]
+        assert (scene[: edges[0]] > 0.4).sum() > 400
+        assert (scene[edges[1] :] > 0.4).sum() > 400
+
+
+def test_waves_joined_are_left_as_they_were():
+    waves = [level(0.5), level(-0.5, 500)]
+    scenes.join(waves, 24_000, np.random.default_rng(0))
+    assert (waves[0] == 0.5).all() and (waves[1] == -0.5).all()
+
+
+@pytest.mark.parametrize("wave", [np.zeros((1, 8)), np.zeros(0), np.float32(1)])
+def test_wave_that_is_no_single_sound_is_not_joined(wave):
+    with pytest.raises(ValueError, match="is it a batch"):
+        scenes.join([wave], 24_000, np.random.default_rng(0))
