@@ -124,7 +124,7 @@ def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), atte
                     start=start)
         critic = discriminators.Windows(critic_windows)
     place = training.device()
-    vae, critic = (module.to(memory_format=layout(place)) for module in (vae, critic))
+    vae, critic = (module.to(memory_format=training.layout(place)) for module in (vae, critic))
     pool, ear = waves.to(place, torch.float16), ear.to(place).eval().requires_grad_(False)
     begin = round(critic_from * steps)
 
@@ -175,12 +175,7 @@ def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), atte
 def moments(pool, count, frames, generator):
     """Mels of random moments of random scenes: (count, 1, 80, frames)."""
     sound = scenes.moments(pool, count, frames * mel.HOP, generator)
-    return mel.log_mel(sound).contiguous(memory_format=layout(pool.device))
-
-
-def layout(place):
-    """Memory format of pictures: on a CPU, channels last makes a step half as slow again."""
-    return torch.channels_last if place.type == "cuda" else torch.contiguous_format
+    return mel.log_mel(sound).contiguous(memory_format=training.layout(pool.device))
 
 
 def ear_distance(ear, rebuilt, target):

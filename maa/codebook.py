@@ -111,7 +111,7 @@ def train_vq(folder, waves, *, ear, held_out=None, widths=(64, 64, 128, 128, 256
                              start=start)
         critic = discriminators.Windows(critic_windows)
     place = training.device()
-    vq, critic = (part.to(memory_format=autoencoder.layout(place)) for part in (vq, critic))
+    vq, critic = (part.to(memory_format=training.layout(place)) for part in (vq, critic))
     pool, ear = waves.to(place, torch.float16), ear.to(place).eval().requires_grad_(False)
     begin = round(critic_from * steps)
 

@@ -75,6 +75,11 @@ def device():
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def layout(place):
+    """Memory format of pictures in a generator: on a CPU, channels last is slower by 10 to 50 %."""
+    return torch.channels_last if place.type == "cuda" else torch.contiguous_format
+
+
 def train(folder, *, modules, turns, batch, steps, settings, seed=0, averaged=(), decay=0.999,
           warm_up=0.05, held_out=None, log_every=50, save_every=500, compiled=(), label="training"):
     """Trained networks, after `steps` steps or after resuming what was left of them.

@@ -204,6 +204,42 @@ def test_held_out_error_leans_as_training_does(tmp_path):
         diffusion.held_out_error(network, *held_out, kept, lean=2000.0))
 
 
+def test_velocity_error_is_the_noise_error_over_what_is_left_of_the_signal():
+    """Worked out from v = √ᾱ · noise − √(1 − ᾱ) · latent, the latent as the guessed noise has it."""
+    latent, true, guess = (noise(1, 4, 2, 2, seed=seed).double() for seed in range(3))
+    for kept in diffusion.noise_schedule()[[0, 400, 999]].double():
+        mixed = kept.sqrt() * latent + (1 - kept).sqrt() * true
+        found = (mixed - (1 - kept).sqrt() * guess) / kept.sqrt()
+        speeds = [kept.sqrt() * e - (1 - kept).sqrt() * x for e, x in ((true, latent), (guess, found))]
+        apart = (speeds[0] - speeds[1]).square() / (true - guess).square()
+        assert apart.flatten().tolist() == pytest.approx(
+            [float(diffusion.ERRORS["velocity"](kept))] * 16, rel=1e-6)
+    assert torch.equal(diffusion.ERRORS["noise"](torch.rand(5)), torch.ones(5))
+
+
+@pytest.mark.parametrize("minimise", ["noise", "velocity"])
+def test_training_makes_the_error_small_that_was_asked_for(minimise, tmp_path, monkeypatch):
+    """The loss of each step's batch, from its noise and a guess of 0."""
+    def watching(folder, *, modules, turns, batch, **rest):
+        now = batch(torch.Generator().manual_seed(0))
+        for parameter in modules["unet"].conv_out.parameters():
+            parameter.data.zero_()
+        loss, shown = turns[0].loss(now, 0)
+        each = now["noise"].square().mean((1, 2, 3))
+        weight = {"noise": 1.0, "velocity": 1 / diffusion.noise_schedule()[now["t"]]}[minimise]
+        assert loss.item() == pytest.approx((weight * each).mean().item(), rel=1e-5)
+        assert shown["noise error"].item() == pytest.approx(each.mean().item(), rel=1e-5)
+        return modules
+
+    monkeypatch.setattr(training, "train", watching)
+    train(tmp_path, minimise=minimise, batch=64)
+
+
+def test_unknown_error_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"minimise is 'mel', expected one of \['noise', 'velocity'"):
+        train(tmp_path, minimise="mel")
+
+
 def test_one_latent_is_learnt_by_heart(tmp_path):
     latent, kept = noise(1, 4, 1, 1).expand(-1, -1, 4, 4), diffusion.noise_schedule()
     text = torch.ones(64, 3, WIDTH)

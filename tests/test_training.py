@@ -267,3 +267,8 @@ def test_training_leaves_the_global_generator_alone():
     with training.seeded(0):
         torch.rand(5)
     assert torch.equal(torch.rand(2), wanted)
+
+
+def test_pictures_lie_channels_last_on_a_gpu_alone():
+    assert training.layout(torch.device("cuda")) == torch.channels_last
+    assert training.layout(torch.device("cpu")) == torch.contiguous_format
