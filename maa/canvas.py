@@ -59,8 +59,8 @@ class Canvas(Figure):
         self.kind = kind
 
     def titled(self, words):
-        """Put the finding above everything, on as many lines as it needs."""
-        lines = textwrap.wrap(words or "", LETTERS)
+        """Put the finding above everything, labels in it as words, on as many lines as it needs."""
+        lines = textwrap.wrap(plain(words or ""), LETTERS)
         self.set_figheight(self.get_figheight() + 0.25 * max(0, len(lines) - 1))
         self.suptitle("\n".join(lines), x=0.01, ha="left")
 

@@ -15,6 +15,8 @@ Conventions: titles state the finding; axes carry units; colours as in maa.canva
 Source: none in the paper.  Notebook: all of them.
 """
 
+import textwrap
+
 import numpy as np
 import torch
 from matplotlib import ticker
@@ -24,6 +26,8 @@ from maa import canvas, mel
 save, Together = canvas.save, canvas.Together
 HEARD = 3.0  # seconds of a sound that are played and drawn
 LETTERS = 54  # of the names above a row of mels
+WIDE = 48  # letters of a label below bars: the names beside them take of the width
+MANY = 30  # times the lowest value of an axis: more ticks would lie on each other
 QUIETEST = -90  # decibels at the dark end of a spectrogram
 LOG_MEL = (-5.0, 1.0)  # log10 magnitudes at the two ends of the colour scale
 KILOHERTZ = (0.25, 0.5, 1, 2, 4, 7)  # ticks of a mel axis
@@ -92,6 +96,8 @@ def mels(named, title=None, columns=3):
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     words = {name: canvas.wrapped(name, LETTERS // columns) for name in pictures}
+    longest = max(len(line) for lines in words.values() for line in lines.split("\n"))
+    size = 12 * min(1, LETTERS / columns / longest)  # a long word shall not reach its neighbour
     high = 2.1 + 0.2 * max(lines.count("\n") for lines in words.values())
     figure = canvas.Canvas((0.4 if title else 0) + 0.3 + high * rows, "png")
     grid = figure.subplots(rows, columns, squeeze=False, sharex="col", sharey=True)
@@ -100,7 +106,7 @@ def mels(named, title=None, columns=3):
     for axes, (name, one) in zip(grid.flat, pictures.items()):
         shown = axes.imshow(one, origin="lower", aspect="auto", vmin=LOG_MEL[0], vmax=LOG_MEL[1],
                             extent=(0, one.shape[1] * mel.HOP / mel.RATE, -0.5, mel.BANDS - 0.5))
-        axes.set_title(words[name], fontsize=12, fontweight="normal")
+        axes.set_title(words[name], fontsize=size, fontweight="normal")
     centres = mel.band_centres().numpy() / 1000
     grid[0, 0].set_yticks(np.interp(KILOHERTZ, centres, np.arange(mel.BANDS)),
                           [f"{f:g}" for f in KILOHERTZ])
@@ -173,7 +179,9 @@ def curves(log, names=None, title=None, log_y=True):
                       label=split.replace("_", "-"))
         axes.set(xlabel="step", ylabel=name, yscale="log" if log_y else "linear")
         if log_y:
-            axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+            low, high = axes.get_ylim()
+            steps = (1, 1.5, 2, 3, 5, 7) if high < MANY * low else (1, 3)
+            axes.yaxis.set_major_locator(ticker.LogLocator(subs=steps))
             axes.yaxis.set_major_formatter("{x:g}")
             axes.yaxis.set_minor_locator(ticker.NullLocator())
         if log["split"].nunique() > 1:
@@ -189,20 +197,23 @@ def bars(frame, title, label, name="name", value="value"):
     frame:    columns `name` and `value`; with low and high, an interval is drawn
     label:    of the value axis, with its unit
     """
-    figure = canvas.Canvas(0.9 + 0.36 * len(frame))
+    label = "\n".join(textwrap.fill(line, WIDE) for line in label.split("\n"))
+    figure = canvas.Canvas(0.9 + 0.36 * len(frame) + 0.2 * label.count("\n"))
     axes = figure.subplots()
     names, values = [str(word) for word in frame[name]], frame[value].to_numpy(float)
     palette = canvas.colours(names) if set(names) & set(canvas.VARIANTS) else {}
     axes.barh(range(len(frame)), values, color=[palette.get(n, canvas.BLUE) for n in names])
-    ends = values.copy()
+    starts, ends = values.copy(), values.copy()
     if {"low", "high"} <= set(frame):
         low, high = frame["low"].to_numpy(float), frame["high"].to_numpy(float)
         axes.errorbar(values, range(len(frame)), xerr=(values - low, high - values), fmt="none",
                       ecolor="black", capsize=4, linewidth=1.5)
-        ends = np.fmax(values, high)
-    for row, (end, number) in enumerate(zip(ends, values)):
-        axes.annotate(f"{number:.3g}", (end, row), (6, 0), textcoords="offset points", va="center")
-    axes.margins(x=0.12)
+        starts, ends = np.fmin(values, low), np.fmax(values, high)
+    for row, number in enumerate(values):
+        end, apart, side = (starts[row], -6, "right") if number < 0 else (ends[row], 6, "left")
+        axes.annotate(f"{number:.3g}", (end, row), (apart, 0), textcoords="offset points",
+                      va="center", ha=side)
+    axes.margins(x=0.2 if (values < 0).any() else 0.12)  # room for the numbers
     axes.set_yticks(range(len(frame)), [canvas.wrapped(one, 35) for one in names])
     axes.invert_yaxis()
     axes.set(xlabel=label)

@@ -164,3 +164,34 @@ def test_a_figure_made_anew_is_saved_as_the_same_bytes(tmp_path, name, kind):
 def test_what_cannot_be_drawn_is_refused_with_what_was_expected(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_number_of_a_bar_stands_beyond_its_end_on_either_side():
+    frame = pd.DataFrame({"name": ["up", "down"], "value": [0.5, -0.4], "low": [0.4, -0.6],
+                          "high": [0.7, -0.3]})
+    numbers = figures.bars(frame, "two", "cosine").axes[0].texts
+    assert [(one.xy[0], one.get_ha(), np.sign(one.get_position()[0])) for one in numbers] == [
+        (0.7, "left", 1), (-0.6, "right", -1)]
+
+
+@pytest.mark.parametrize("last, ticks", [(0.1, [0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1]),
+                                         (0.001, [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1])])
+def test_losses_over_many_decades_have_fewer_ticks(last, ticks):
+    frame = pd.DataFrame({"step": [1, 2], "split": "train", "name": "L1", "value": [1.0, last]})
+    axes = figures.curves(frame).axes[0]
+    low, high = axes.get_ylim()
+    shown = [tick for tick in axes.get_yticks() if low <= tick <= high]
+    assert shown == pytest.approx(ticks)
+
+
+def test_long_name_above_a_mel_does_not_reach_its_neighbour():
+    names = {f"{number}: thunderstorm": np.zeros((80, 32)) for number in range(5)}
+    drawn = figures.mels(names, columns=5)
+    drawn.canvas.draw()
+    boxes = [axes.title.get_window_extent() for axes in drawn.axes[:5]]
+    assert all(one.x1 < other.x0 for one, other in zip(boxes, boxes[1:]))
+
+
+def test_labels_in_a_title_are_words():
+    assert figures.lines({"x": [1, 2]}, "clock_alarm: real", "x", "y").get_suptitle() == (
+        "clock alarm: real")
