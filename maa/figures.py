@@ -213,7 +213,7 @@ def bars(frame, title, label, name="name", value="value"):
         end, apart, side = (starts[row], -6, "right") if number < 0 else (ends[row], 6, "left")
         axes.annotate(f"{number:.3g}", (end, row), (apart, 0), textcoords="offset points",
                       va="center", ha=side)
-    axes.margins(x=0.2 if (values < 0).any() else 0.12)  # room for the numbers
+    axes.margins(x=0.3 if (values < 0).any() else 0.12)  # room for the numbers
     axes.set_yticks(range(len(frame)), [canvas.wrapped(one, 35) for one in names])
     axes.invert_yaxis()
     axes.set(xlabel=label)
