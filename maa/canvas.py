@@ -60,9 +60,9 @@ class Canvas(Figure):
 
     def titled(self, words):
         """Put the finding above everything, labels in it as words, on as many lines as it needs."""
-        lines = textwrap.wrap(plain(words or ""), LETTERS)
-        self.set_figheight(self.get_figheight() + 0.25 * max(0, len(lines) - 1))
-        self.suptitle("\n".join(lines), x=0.01, ha="left")
+        lines = wrapped(words or "", LETTERS)
+        self.set_figheight(self.get_figheight() + 0.25 * lines.count("\n"))
+        self.suptitle(lines, x=0.01, ha="left")
 
     def content(self):
         """The picture as bytes, the same for the same drawing."""

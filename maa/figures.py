@@ -15,8 +15,6 @@ Conventions: titles state the finding; axes carry units; colours as in maa.canva
 Source: none in the paper.  Notebook: all of them.
 """
 
-import textwrap
-
 import numpy as np
 import torch
 from matplotlib import ticker
@@ -197,13 +195,13 @@ def bars(frame, title, label, name="name", value="value"):
     frame:    columns `name` and `value`; with low and high, an interval is drawn
     label:    of the value axis, with its unit
     """
-    label = "\n".join(textwrap.fill(line, WIDE) for line in label.split("\n"))
+    label = "\n".join(canvas.wrapped(line, WIDE) for line in label.split("\n"))
     figure = canvas.Canvas(0.9 + 0.36 * len(frame) + 0.2 * label.count("\n"))
     axes = figure.subplots()
     names, values = [str(word) for word in frame[name]], frame[value].to_numpy(float)
     palette = canvas.colours(names) if set(names) & set(canvas.VARIANTS) else {}
     axes.barh(range(len(frame)), values, color=[palette.get(n, canvas.BLUE) for n in names])
-    starts, ends = values.copy(), values.copy()
+    starts = ends = values
     if {"low", "high"} <= set(frame):
         low, high = frame["low"].to_numpy(float), frame["high"].to_numpy(float)
         axes.errorbar(values, range(len(frame)), xerr=(values - low, high - values), fmt="none",

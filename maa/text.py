@@ -156,8 +156,8 @@ def places(mask):
 def spelled(encoder):
     """The encoder, its config saying that each token's own word and place are added to its state.
 
-    Every state of an encoder as small as ours tells of the whole sentence: which of two events comes
-    first is then learnt slowly or not at all. Differs: the paper's encoders are used as they are.
+    Every state of an encoder as small as ours tells of the whole sentence: which of two events
+    comes first is then learnt slowly or not at all. Differs: the paper's are used as they are.
     """
     encoder.config.spelled = True
     return encoder

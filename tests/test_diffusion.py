@@ -205,13 +205,14 @@ def test_held_out_error_leans_as_training_does(tmp_path):
 
 
 def test_velocity_error_is_the_noise_error_over_what_is_left_of_the_signal():
-    """Worked out from v = √ᾱ · noise − √(1 − ᾱ) · latent, the latent as the guessed noise has it."""
+    """Worked out from v = √ᾱ · noise − √(1 − ᾱ) · latent, the latent as the guess has it."""
     latent, true, guess = (noise(1, 4, 2, 2, seed=seed).double() for seed in range(3))
     for kept in diffusion.noise_schedule()[[0, 400, 999]].double():
         mixed = kept.sqrt() * latent + (1 - kept).sqrt() * true
         found = (mixed - (1 - kept).sqrt() * guess) / kept.sqrt()
-        speeds = [kept.sqrt() * e - (1 - kept).sqrt() * x for e, x in ((true, latent), (guess, found))]
-        apart = (speeds[0] - speeds[1]).square() / (true - guess).square()
+        speed, guessed = (kept.sqrt() * e - (1 - kept).sqrt() * x
+                          for e, x in ((true, latent), (guess, found)))
+        apart = (speed - guessed).square() / (true - guess).square()
         assert apart.flatten().tolist() == pytest.approx(
             [float(diffusion.ERRORS["velocity"](kept))] * 16, rel=1e-6)
     assert torch.equal(diffusion.ERRORS["noise"](torch.rand(5)), torch.ones(5))
@@ -236,7 +237,8 @@ def test_training_makes_the_error_small_that_was_asked_for(minimise, tmp_path, m
 
 
 def test_unknown_error_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"minimise is 'mel', expected one of \['noise', 'velocity'"):
+    expected = r"minimise is 'mel', expected one of \['noise', 'velocity'"
+    with pytest.raises(ValueError, match=expected):
         train(tmp_path, minimise="mel")
 
 
