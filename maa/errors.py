@@ -18,6 +18,7 @@ EXIT_STATUS = {  # 1 unexpected, 2 usage, 3 bad data, 4 numeric, 5 integrity, 6 
     "F-ROOT": 2,
     "I": 3,  # pictures
     "K": 5,  # checkpoints
+    "K-EXISTS": 2,
     "N": 3,  # notebooks
     "P": 2,  # prompts and sampling parameters
     "P-MEMORY": 7,

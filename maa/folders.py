@@ -5,12 +5,15 @@ Conventions: a folder holds model_index.json, one folder a part, and hashes.json
 Source: none.  Notebook: 00_listen_first.
 """
 
+import contextlib
+import os
+import tempfile
 from pathlib import Path
 
 from maa import files
 from maa.errors import MaaError
 
-INDEX = "model_index.json"
+INDEX, SOURCE = "model_index.json", "source.json"
 PLACES = ("results/small/pipeline", "results/mini/pipeline")  # best first
 ORIGIN = "_name_or_path"  # where a part was loaded from: an absolute path of somebody's computer
 
@@ -66,3 +69,39 @@ def seal(folder, parts):
                 files.write_json(path, value)
     hashes = {path.relative_to(folder).as_posix(): files.sha256(path) for path in saved}
     files.write_json(folder / files.HASHES, hashes)
+
+
+@contextlib.contextmanager
+def new(folder):
+    """Inside: an empty folder to fill. After it: `folder`, whole; after an error: nothing.
+
+    Raises MaaError K-EXISTS if there is something at `folder`, F-ACCESS if nothing can be written.
+    """
+    folder = Path(folder)
+    if os.path.lexists(folder):
+        raise MaaError(
+            "K-EXISTS", f"{str(folder)!r} exists, expected a new folder; was it imported before?")
+    root = next(place for place in folder.parents if os.path.exists(place))
+    with contextlib.ExitStack() as stack:
+        try:
+            inside = stack.enter_context(tempfile.TemporaryDirectory(prefix=".maa-", dir=root))
+            (made := Path(inside) / folder.name).mkdir()
+        except OSError as fault:
+            raise MaaError("F-ACCESS", f"cannot write {str(folder)!r}: {fault.strerror}") from fault
+        yield made
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made.rename(folder)
+
+
+def record(folder, sources, result):
+    """Write what a folder was made from, source.json, then the hashes of its files.
+
+    sources:   files that were read
+    result:    name of the file in it that holds the weights, or the hashes of several
+    returns    {"files": {name: SHA-256}, "result": SHA-256}
+    """
+    told = {"files": {Path(path).name: files.sha256(path) for path in sources},
+            "result": files.sha256(folder / result)}
+    files.write_json(folder / SOURCE, told)
+    files.write_hashes(folder)
+    return told

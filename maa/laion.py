@@ -9,33 +9,32 @@ Notebook: none.
 """
 
 import contextlib
-import re
 import sys
-import tempfile
-from pathlib import Path
 from unittest import mock
 
 import torch
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerBase
 
-from maa import files, untrusted
+from maa import folders, untrusted
 from maa.errors import MaaError
 
 RATE = 48_000
 LONGEST = 10 * RATE  # samples
 DEPTHS = {96: (2, 2, 6, 2), 128: (2, 2, 12, 2), 256: (2, 2, 12, 2)}  # HTSAT tiny, base, large
-RENAMED = {  # LAION's word: ClapModel's
-    "text_branch.": "text_model.",
-    "audio_branch.": "audio_model.audio_encoder.",
-    "_projection.0.": "_projection.linear1.",
-    "_projection.2.": "_projection.linear2.",
-    ".bn0.": ".batch_norm.",
-    ".norm1.": ".layernorm_before.",
-    ".norm2.": ".layernorm_after.",
-    ".attn.proj.": ".attention.output.dense.",
-    ".attn.": ".attention.self.",
-    ".mlp.fc1.": ".intermediate.dense.",
-    ".mlp.fc2.": ".output.dense.",
+RENAMED = {  # ClapModel's word: LAION's
+    "text_model.": "text_branch.",
+    "audio_model.audio_encoder.": "audio_branch.",
+    "_projection.linear1.": "_projection.0.",
+    "_projection.linear2.": "_projection.2.",
+}
+HEARING = {  # in audio_model alone: some of these words mean something else in text_model
+    ".batch_norm.": ".bn0.",
+    ".layernorm_before.": ".norm1.",
+    ".layernorm_after.": ".norm2.",
+    ".attention.output.dense.": ".attn.proj.",
+    ".attention.self.": ".attn.",
+    ".intermediate.dense.": ".mlp.fc1.",
+    ".output.dense.": ".mlp.fc2.",
 }
 DROPPED = "|".join((  # what a checkpoint holds and ClapModel has no place for
     r"text_branch\.embeddings\.(position_ids|token_type_ids)",  # counted anew
@@ -56,74 +55,39 @@ OWN = {"text_model.embeddings.position_ids", "text_model.embeddings.token_type_i
 def import_checkpoint(path, folder, *, text_layers=12):
     """Turn a LAION-CLAP checkpoint into a folder for ClapModel and ClapFeatureExtractor.
 
-    path:         .pt file, as LAION publishes it
+    path:         .pt file, as LAION publishes it; no code in it is run
     folder:       a new one; gets weights, both configurations, source.json (what is returned) and
                   hashes.json. RoBERTa's tokenizer is not in the file: put it beside them
     text_layers:  of RoBERTa, 12 in every published checkpoint
-    returns       {"file", "sha256": of that file, "model_sha256": of model.safetensors}
+    returns       names and hashes of file and result, as folders.record
 
-    Raises ValueError if the folder exists, MaaError as read() and convert(); nothing is left then.
+    Raises MaaError K-EXISTS, F-ACCESS, or as untrusted.named and convert(); nothing is left then.
     """
-    path, folder = Path(path), Path(folder)
-    if folder.exists():
-        raise ValueError(f"{str(folder)!r} exists, expected a new folder; was it imported before?")
-    clap = convert(read(path), text_layers=text_layers)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".maa-", dir=folder.parent) as place:
-        made = Path(place) / "clap"
+    with folders.new(folder) as made:
+        clap = convert(untrusted.named(path), text_layers=text_layers, source=path)
         clap.save_pretrained(made)
         extractor(clap).save_pretrained(made)
-        record = {"file": path.name, "sha256": files.sha256(path),
-                  "model_sha256": files.sha256(made / "model.safetensors")}
-        files.write_json(made / "source.json", record)
-        files.write_hashes(made)
-        made.rename(folder)
-    return record
+        return folders.record(made, [path], "model.safetensors")
 
 
-def read(path):
-    """Weights in a checkpoint file by LAION's names; no code in the file is run.
-
-    Raises MaaError K-MISSING, K-EMPTY, K-POINTER (git LFS), K-FORMAT (a web page, something else),
-    K-TRUNC (the end is missing), K-HASH (a byte changed), K-UNSAFE (more than weights), K-KEYS.
-    """
-    found = untrusted.weights(untrusted.read(path))
-    if found is None:
-        raise MaaError("K-KEYS", f"{str(path)!r} holds no state_dict; is it a checkpoint of CLAP?")
-    refuse("K-KEYS", "are no named tensors", untrusted.unnamed(found))
-    return found
-
-
-def convert(weights, *, text_layers=12):
+def convert(weights, *, text_layers=12, source="LAION-CLAP"):
     """ClapModel in eval mode with the weights of a LAION network; every one is used or in DROPPED.
 
     weights:      {LAION's name: tensor}: RoBERTa-base, and HTSAT tiny, base or large, fused or not
     text_layers:  of RoBERTa, 12 in every published checkpoint
+    source:       the name of their file, for errors
 
-    Raises MaaError K-KEYS (missing or unknown), K-SHAPE, K-NAN, each naming the first five.
+    Raises MaaError as untrusted.fit, K-SHAPE for mel filters that features() does not have.
     """
-    refuse("K-KEYS", "are missing", [k for k in (WORDS, PLACES, PATCHES) if k not in weights])
+    untrusted.refuse("K-KEYS", "are missing", {WORDS, PLACES, PATCHES} - weights.keys(), source)
     clap = build(weights, text_layers)
-    expected, found, unknown = clap.state_dict(), {}, []
-    for key, value in weights.items():
-        for name, part in renamed(key, value):
-            if name in expected and name not in found:
-                found[name] = part
-            else:
-                unknown.append(key)
-    refuse("K-KEYS", "are unknown to ClapModel", unknown)
-    refuse("K-KEYS", "are missing", sorted(expected.keys() - found.keys() - OWN))
-    refuse("K-SHAPE", "have another shape", [
-        f"{name} {tuple(value.shape)} for {tuple(expected[name].shape)}"
-        for name, value in found.items() if value.shape != expected[name].shape])
-    refuse("K-NAN", "are not finite", [
-        name for name, value in found.items() if not torch.isfinite(value).all()])
     filters = torch.from_numpy(extractor(clap).mel_filters_slaney).float()
-    theirs = weights.get(FILTERS, filters)
+    theirs = weights.get(FILTERS, filters).float()
     if theirs.shape != filters.shape or not torch.allclose(theirs, filters, atol=1e-5):
-        refuse("K-SHAPE", "are not the mel filters of features()", [FILTERS])
-    clap.load_state_dict(found | {name: expected[name] for name in OWN})
-    return clap.eval()
+        untrusted.refuse("K-SHAPE", "are not the mel filters of features()", [FILTERS], source)
+    own = {original(name): clap.state_dict()[name] for name in OWN}
+    untrusted.fit(clap, separate(weights) | own, original, DROPPED, source)
+    return clap
 
 
 def build(weights, text_layers):
@@ -144,23 +108,21 @@ def build(weights, text_layers):
             "enable_fusion": FUSION in weights}))
 
 
-def renamed(key, value):
-    """ClapModel's (name, tensor) pairs for a weight: one, three for qkv, none if dropped."""
-    if re.fullmatch(DROPPED, key):
-        return []
-    for old, new in RENAMED.items():
-        key = key.replace(old, new)
-    if ".qkv." not in key:
-        return [(key, value)]
-    names = [key.replace("qkv", word) for word in ("query", "key", "value")]
-    return list(zip(names, torch.atleast_1d(value).chunk(3)))
+def separate(weights):
+    """Weights by LAION's names, but query, key and value of attention apart."""
+    found = {key: value for key, value in weights.items() if ".qkv." not in key}
+    for key in weights.keys() - found.keys():
+        names = [key.replace("qkv", word) for word in ("query", "key", "value")]
+        found |= zip(names, torch.atleast_1d(weights[key]).chunk(3))
+    return found
 
 
-def refuse(code, what, names):
-    if names:
-        first = ", ".join(map(str, names[:5])) + (", …" if names[5:] else "")
-        raise MaaError(code, f"{len(names)} weights {what}: {first}; is it a whole checkpoint of "
-                             f"LAION's CLAP with RoBERTa and HTSAT?")
+def original(name):
+    """LAION's name of one of ClapModel's weights, where separate() has parted them."""
+    words = RENAMED | HEARING if name.startswith("audio_model.") else RENAMED
+    for ours, theirs in words.items():
+        name = name.replace(ours, theirs)
+    return name
 
 
 def extractor(clap):

@@ -25,7 +25,7 @@ CLASSES = 309  # of VGGSound, in the published network
 LEAST = 23  # frames that leave one column at the end
 SLOPE, BASE = 5.0, -4.0  # published mels v lie in 0 … 1: log10 magnitude = 5 v − 4
 SPAN = (BASE, BASE + SLOPE)  # so they cannot tell apart what lies beyond
-UNUSED = "AuxLogits."  # the second head, for training alone
+UNUSED = r"AuxLogits\..*"  # the second head, for training alone
 
 
 class Melception(nn.Module):
@@ -98,7 +98,8 @@ def load_published(path, mean=None, std=None):
     mean, std:  as statistics() gives them; without them its scores mean less than they could
     returns     Melception with 309 classes, named "0" … "308": the file does not hold their words
 
-    Raises MaaError as weights(), and K-KEYS unless the file has exactly this network's weights.
+    Weights may lie under "model" (as SpecVQGAN writes), under "state_dict" or bare. Raises MaaError
+    as untrusted.named and untrusted.fit.
     Source: Section 5.3.  Notebook: none.
     """
     from maa import classifier
@@ -106,46 +107,11 @@ def load_published(path, mean=None, std=None):
     given = {} if mean is None and std is None else {"mean": mean, "std": std}
     network = classifier.build(
         "melception", [str(n) for n in range(CLASSES)], span=list(SPAN), **given)
-    expected = {original(key): value for key, value in network.state_dict().items()}
-    found = {key: value for key, value in weights(path).items() if not key.startswith(UNUSED)}
-    faults = {
-        "missing": [key for key in expected if key not in found],
-        "unexpected": [key for key in found if key not in expected],
-        "misshapen": [f"{key} {tuple(found[key].shape)} for {tuple(value.shape)}"
-                      for key, value in expected.items()
-                      if key in found and found[key].shape != value.shape],
-        "not finite": [key for key, value in found.items() if not torch.isfinite(value).all()],
-    }
-    listed = [f"{kind}: {', '.join(keys[:5])} ({len(keys)} in all)"
-              for kind, keys in faults.items() if keys]
-    if listed:
-        raise MaaError("K-KEYS", (
-            f"{Path(path).name!r} does not hold Melception's weights, {'; '.join(listed)}; is it "
-            "another network's?"))
-    network.load_state_dict({key: found[original(key)] for key in network.state_dict()})
-    return network.to(training.device()).eval()
+    found = untrusted.named(path, under=("model", "state_dict"))
+    untrusted.fit(network, found, original, UNUSED, path)
+    return network.to(training.device())
 
 
 def original(key):
     """torchvision's name, which the checkpoint uses, of one of our weights."""
     return key.removeprefix("body.").replace("head.", "fc.")
-
-
-def weights(path):
-    """{torchvision's name: tensor} in a checkpoint; MaaError K-MISSING, K-LOAD or K-KEYS.
-
-    They may lie under "model" (as SpecVQGAN writes), under "state_dict" or bare, and every name may
-    begin with "module." (trained on several GPUs).
-    """
-    name = Path(path).name
-    try:
-        content = untrusted.read(path)
-    except MaaError as fault:
-        if fault.code == "K-MISSING":
-            raise
-        raise MaaError(
-            "K-LOAD", f"{name!r} cannot be read as weights alone: {fault}") from fault
-    found = untrusted.weights(content, ("model", "state_dict"))
-    if found is None or untrusted.unnamed(found):
-        raise MaaError("K-KEYS", f"{name!r} holds no dictionary of tensors, expected weights")
-    return found

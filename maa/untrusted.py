@@ -7,6 +7,7 @@ Notebook: none.
 
 import pickle
 import re
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def read(path):
     _check_head(Path(path))
     try:
         _check_sums(path)
-        with torch.serialization.safe_globals(NUMBERS):
+        with torch.serialization.safe_globals(NUMBERS), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")
             return torch.load(path, map_location="cpu", weights_only=True)
     except MaaError:
         raise
@@ -70,6 +72,63 @@ def unnamed(found):
     """Keys of a dictionary of weights that are no text, or whose value is no tensor."""
     return [key for key, value in found.items()
             if not (isinstance(key, str) and torch.is_tensor(value))]
+
+
+def named(path, under=("state_dict",)):
+    """The weights in a checkpoint file: {name: tensor}.
+
+    under:    as in weights()
+
+    Raises MaaError as read(), K-KEYS if there are none or the file holds more than named tensors.
+    """
+    found = weights(read(path), under)
+    if not found:
+        raise MaaError("K-KEYS", f"{str(path)!r} holds no weights; is it another program's file?")
+    refuse("K-KEYS", "are no named tensors", unnamed(found), path)
+    return found
+
+
+def fit(network, found, original, dropped, source):
+    """Give a network the weights of a file: each is used, or known to be droppable, or refused.
+
+    found:     {name in the file: tensor}
+    original:  original(name of one of the network's weights) -> its name in the file
+    dropped:   pattern of names that the network has no place for
+    source:    the file's name, for errors
+
+    1 × 1 convolutions fit linear layers. Raises MaaError K-KEYS (missing, unknown), K-SHAPE,
+    K-DTYPE (no floating-point numbers) or K-NAN, each naming the first five.
+    """
+    expected = {original(name): (name, value) for name, value in network.state_dict().items()}
+    refuse("K-KEYS", "are missing", expected.keys() - found.keys(), source)
+    refuse("K-KEYS", "are unknown", [
+        key for key in found.keys() - expected.keys() if not re.fullmatch(dropped, key)], source)
+    shaped = {key: squeezed(found[key], value) for key, (_, value) in expected.items()}
+    refuse("K-SHAPE", "have another shape", [
+        f"{key} {tuple(found[key].shape)} for {tuple(value.shape)}"
+        for key, (_, value) in expected.items() if shaped[key].shape != value.shape], source)
+    refuse("K-DTYPE", "are no floating-point numbers", [
+        f"{key} {found[key].dtype}" for key, (_, value) in expected.items()
+        if value.is_floating_point() and not found[key].is_floating_point()], source)
+    refuse("K-NAN", "are not finite", [
+        key for key, (_, value) in expected.items()
+        if not torch.isfinite(found[key].to(value.dtype)).all()], source)
+    network.load_state_dict({name: shaped[key] for key, (name, _) in expected.items()})
+    network.eval()
+
+
+def squeezed(value, like):
+    """A 1 × 1 convolution's weight as that of a linear layer, if that is what is wanted."""
+    one = value.dim() > like.dim() and set(value.shape[like.dim():]) == {1}
+    return value.reshape(value.shape[:like.dim()]) if one else value
+
+
+def refuse(code, what, names, source):
+    """MaaError about the weights of these names, if there are any."""
+    if names := sorted(map(str, names)):
+        first = ", ".join(names[:5]) + (", …" if names[5:] else "")
+        raise MaaError(code, f"{len(names)} weights {what} in {Path(source).name!r}: {first}; "
+                             f"is it another network's file?")
 
 
 def _check_head(path):

@@ -23,6 +23,7 @@ def test_an_error_reads_as_code_and_text():
         ("F-LOCKED", 6),
         ("F-SPACE", 7),
         ("K-HASH", 5),
+        ("K-EXISTS", 2),
         ("P-SEED", 2),
         ("T-NAN", 4),
         ("X-NEW", 1),

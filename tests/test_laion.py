@@ -171,8 +171,8 @@ def test_the_folder_says_where_it_comes_from_and_is_sealed(imported):
     place, record = imported
     assert sorted(path.name for path in (place / "new").iterdir()) == ["clap"]
     assert record == files.read_json(place / "new/clap/source.json") == {
-        "file": "clap.pt", "sha256": files.sha256(place / "clap.pt"),
-        "model_sha256": files.sha256(place / "new/clap/model.safetensors")}
+        "files": {"clap.pt": files.sha256(place / "clap.pt")},
+        "result": files.sha256(place / "new/clap/model.safetensors")}
     files.check_hashes(place / "new/clap")
     assert str(place) not in (place / "new/clap/config.json").read_text()
 
@@ -181,18 +181,8 @@ def test_importing_twice_gives_the_same_bytes_and_never_writes_over(imported):
     place, record = imported
     again = laion.import_checkpoint(place / "clap.pt", place / "again", text_layers=1)
     assert again == record
-    with pytest.raises(ValueError, match="again' exists, expected a new folder"):
+    with pytest.raises(MaaError, match="K-EXISTS: .*again' exists, expected a new folder"):
         laion.import_checkpoint(place / "clap.pt", place / "again", text_layers=1)
-
-
-def test_a_bare_state_dict_is_read_as_one_in_a_checkpoint(weights, tmp_path):
-    few = {key: weights[key] for key in (QKV, laion.WORDS)}
-    torch.save(few, tmp_path / "bare.pt")
-    save(tmp_path / "whole.pt", few)
-    bare, whole = (laion.read(tmp_path / name) for name in ("bare.pt", "whole.pt"))
-    assert list(bare) == list(whole) == list(few)
-    assert all(torch.equal(bare[key], few[key]) and torch.equal(whole[key], few[key])
-               for key in few)
 
 
 def test_laion_clap_is_imported_without_tokenizers_and_without_its_folder(package):
@@ -253,9 +243,9 @@ def content(kind, path):
     ("k08", "command", "K-UNSAFE: .* asks for posix.system, expected only weights.*torch.save"),
     ("k08", "command, old format", "K-UNSAFE: .* asks for posix.system"),
     ("k08", "bare command", "K-UNSAFE: .* asks for .*, expected only weights"),
-    ("k14", "list", "K-KEYS: .* holds no state_dict"),
-    ("k14", "state of numbers", "K-KEYS: 1 weights are no named tensors: epoch"),
-    ("k14", "numbered tensors", "K-KEYS: 1 weights are no named tensors: 0"),
+    ("k14", "list", "K-KEYS: .* holds no weights"),
+    ("k14", "state of numbers", "K-KEYS: 1 weights are no named tensors in 'clap.pt': epoch;"),
+    ("k14", "numbered tensors", "K-KEYS: 1 weights are no named tensors in 'clap.pt': 0;"),
 ], ids=lambda value: value.split(":")[0].replace(" ", "_"))
 def test_a_broken_file_is_refused_in_one_line_and_leaves_nothing(
         fault, kind, words, tmp_path, monkeypatch):
@@ -276,7 +266,7 @@ def test_k01_a_missing_file_is_refused(tmp_path):
 
 @pytest.mark.parametrize("key, found, expected", [
     (QKV, (96, 96), r"query.weight \(32, 96\) for \(96, 96\)"),
-    ("text_projection.2.bias", (256,), r"text_projection.linear2.bias \(256,\) for \(512,\)"),
+    ("text_projection.2.bias", (256,), r"text_projection.2.bias \(256,\) for \(512,\)"),
     (laion.WORDS, (300, 512), r"word_embeddings.weight \(300, 512\) for \(200, 768\)"),
     (laion.WORDS, (), r"word_embeddings.weight \(\) for \(2, 768\)"),
     (laion.PATCHES, (100,), r"has 100 values, expected one of \[96, 128, 256\]"),
@@ -296,19 +286,19 @@ def test_k11_mel_filters_of_other_sounds_are_refused(weights):
 
 def test_k12_missing_weights_are_counted_and_the_first_five_named(weights):
     weights = {key: value for key, value in weights.items() if "layers.3.blocks.1" not in key}
-    with pytest.raises(MaaError, match=r"K-KEYS: 18 weights are missing: (audio_model\S+, ){5}…;"):
+    with pytest.raises(MaaError, match=r"K-KEYS: 18 weights are missing.*: (audio_\S+, ){5}…;"):
         laion.convert(weights, text_layers=1)
 
 
 def test_k12_a_last_layer_of_roberta_that_is_missing_is_noticed(weights):
-    with pytest.raises(MaaError, match="K-KEYS: 16 weights are missing: text_model.encoder.layer.1"):
+    with pytest.raises(MaaError, match="K-KEYS: 16 weights are missing.*: text_branch.encoder.lay"):
         laion.convert(weights, text_layers=2)
 
 
 @pytest.mark.parametrize("key", [laion.WORDS, laion.PLACES, laion.PATCHES])
 def test_k12_a_file_without_the_weights_that_tell_its_size_is_refused(weights, key):
     del weights[key]
-    with pytest.raises(MaaError, match=f"K-KEYS: 1 weights are missing: {key};"):
+    with pytest.raises(MaaError, match=f"K-KEYS: 1 weights are missing.*: {key};"):
         laion.convert(weights, text_layers=1)
 
 
@@ -318,19 +308,19 @@ def test_k12_a_file_without_the_weights_that_tell_its_size_is_refused(weights, k
 ])
 def test_k13_unknown_weights_are_named(weights, more):
     weights |= {key: torch.zeros(1) for key in more}
-    with pytest.raises(MaaError, match=f"K-KEYS: 1 weights are unknown to ClapModel: {more[0]};"):
+    with pytest.raises(MaaError, match=f"K-KEYS: 1 weights are unknown.*: {more[0]};"):
         laion.convert(weights, text_layers=1)
 
 
 def test_k13_of_many_unknown_weights_the_first_five_are_named(weights):
     weights |= {f"visual.{number}": torch.zeros(1) for number in range(7)}
-    with pytest.raises(MaaError, match="7 weights are unknown .*: visual.0, .*, visual.4, …;"):
+    with pytest.raises(MaaError, match="7 weights are unknown.*: visual.0, .*, visual.4, …;"):
         laion.convert(weights, text_layers=1)
 
 
 def test_k14_another_network_is_refused_and_leaves_nothing(tmp_path):
     save(tmp_path / "other.pt", torch.nn.Linear(3, 2).state_dict())
-    with pytest.raises(MaaError, match="K-KEYS: 3 weights are missing: text_branch.*LAION's CLAP"):
+    with pytest.raises(MaaError, match="K-KEYS: 3 weights are missing in 'other.pt': audio_branch"):
         laion.import_checkpoint(tmp_path / "other.pt", tmp_path / "new/clap")
     assert [path.name for path in tmp_path.iterdir()] == ["other.pt"]
 
@@ -339,7 +329,7 @@ def test_k14_another_network_is_refused_and_leaves_nothing(tmp_path):
 def test_k15_weights_that_are_no_numbers_are_named(weights, value):
     weights[QKV] = weights[QKV].clone()
     weights[QKV][100, 3] = value
-    with pytest.raises(MaaError, match=r"K-NAN: 1 weights are not finite: \S+self.key.weight;"):
+    with pytest.raises(MaaError, match=r"K-NAN: 1 weights are not finite.*: \S+attn.key.weight;"):
         laion.convert(weights, text_layers=1)
 
 
