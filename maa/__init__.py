@@ -13,6 +13,8 @@ CLASSES = {
     "IstftVocoder": "maa.vocoder",
     "HifiGan": "maa.vocoder",
     "GriffinLim": "maa.vocoder",
+    "BigVgan": "maa.bigvgan",
+    "MsClapText": "maa.msclap",
     "ModelMixin": "diffusers",
     "PreTrainedModel": "transformers",
 }

@@ -42,6 +42,15 @@ def log_mel(wave):
     return torch.log10(bands.clamp(min=FLOOR))[:, None]
 
 
+def check(mels):
+    """The same mels; ValueError for another shape than (clips, 1, 80, frames)."""
+    if mels.dim() != 4 or mels.shape[1:3] != (1, BANDS):
+        raise ValueError(
+            f"mel has shape {tuple(mels.shape)}, expected (clips, 1, {BANDS}, frames); "
+            f"was it made by maa.mel.log_mel?")
+    return mels
+
+
 def spectrum(wave):
     """Complex short-time spectrum: (clips, samples) → (clips, 513, samples // 256)."""
     edge = (WINDOW - HOP) // 2

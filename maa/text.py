@@ -3,6 +3,7 @@
 The paper compares four: "clap" (sounds and text by contrast; every token is projected, as in the
 release), "bert" (hidden words), "t5" (hidden spans) and "clip" (pictures and text by contrast).
 Small ones are trained by maa.contrast and maa.masking, published ones load by name or path.
+"msclap" is the release's own, read by maa.release or maa.msclap.
 "words" is the plain baseline: a fixed random vector for each token, nothing learnt.
 
 Conventions: prompts are lists of strings; encodings are (prompts, 77, width), each vector with mean
@@ -24,6 +25,7 @@ from torch.nn import functional as F
 from transformers import (AutoTokenizer, BertModel, ClapTextModelWithProjection, CLIPTextModel,
                           PreTrainedTokenizerFast, T5EncoderModel)
 
+from maa import msclap
 from maa.errors import MaaError, warn
 
 TOKENS = 77  # of every prompt, after padding or cutting
@@ -57,7 +59,7 @@ class Bert(BertModel):
 
 
 ENCODERS = {"clap": ClapTextModelWithProjection, "bert": Bert, "t5": T5EncoderModel,
-            "clip": CLIPTextModel, "words": WordEncoder}
+            "clip": CLIPTextModel, "msclap": msclap.MsClapText, "words": WordEncoder}
 PUBLISHED = {"clap": "laion/clap-htsat-unfused", "bert": "bert-base-uncased",
              "t5": "google/t5-v1_1-large", "clip": "openai/clip-vit-large-patch14"}
 
@@ -131,6 +133,8 @@ def encode(tokenizer, encoder, prompts):
 @torch.no_grad()
 def encode_tokens(encoder, ids, mask):
     """As encode, from tokenize()'s numbers on the encoder's device."""
+    if isinstance(encoder, msclap.MsClapText):
+        return encoder(ids).float()  # as the release: nothing is masked, its own norm comes last
     if isinstance(encoder, WordEncoder):
         states = encoder(ids)
     elif isinstance(encoder, ClapTextModelWithProjection):

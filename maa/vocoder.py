@@ -2,6 +2,7 @@
 
 "istft" predicts magnitude and phase of each frame and inverts the transform: fast on a CPU.
 "hifigan" is the paper's network (transformers' SpeechT5HifiGan with our hop and bands).
+"bigvgan" is that of the release, read by maa.release.
 "griffin_lim" is not trained: the yardstick.
 
 Conventions: mels (clips, 1, 80, frames) log10 from maa.mel; waves (clips, 256 · frames), 16 kHz.
@@ -20,7 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
-from maa import classifier, discriminators, files, mel, scenes, training
+from maa import bigvgan, classifier, discriminators, files, mel, scenes, training
 
 
 class ConvNext(nn.Module):
@@ -55,7 +56,7 @@ class IstftVocoder(ModelMixin, ConfigMixin):
 
     def forward(self, mels):
         """(clips, 1, 80, frames) → (clips, 256 · frames)."""
-        x = self.begin((check(mels)[:, 0] - classifier.CENTRE) / classifier.SPREAD)
+        x = self.begin((mel.check(mels)[:, 0] - classifier.CENTRE) / classifier.SPREAD)
         x = self.first_norm(x.transpose(1, 2)).transpose(1, 2)
         for block in self.blocks:
             x = block(x)
@@ -73,7 +74,7 @@ class HifiGan(SpeechT5HifiGan):
 
     def forward(self, mels):
         """(clips, 1, 80, frames) → (clips, 256 · frames)."""
-        return super().forward(check(mels)[:, 0].transpose(1, 2))
+        return super().forward(mel.check(mels)[:, 0].transpose(1, 2))
 
 
 class GriffinLim(ModelMixin, ConfigMixin):
@@ -89,7 +90,7 @@ class GriffinLim(ModelMixin, ConfigMixin):
     @torch.no_grad()
     def forward(self, mels):
         """(clips, 1, 80, frames) → (clips, 256 · frames)."""
-        magnitude = self.linear((10 ** check(mels)[:, 0].float()).clamp(min=mel.FLOOR))
+        magnitude = self.linear((10 ** mel.check(mels)[:, 0].float()).clamp(min=mel.FLOOR))
         with training.seeded(0):
             wave = torchaudio.functional.griffinlim(
                 F.pad(magnitude, (2, 2), mode="replicate"), mel.hann(mels.device), mel.WINDOW,
@@ -98,7 +99,8 @@ class GriffinLim(ModelMixin, ConfigMixin):
         return wave[:, start : start + mels.shape[-1] * mel.HOP]
 
 
-VOCODERS = {"istft": IstftVocoder, "hifigan": HifiGan, "griffin_lim": GriffinLim}
+VOCODERS = {"istft": IstftVocoder, "hifigan": HifiGan, "bigvgan": bigvgan.BigVgan,
+            "griffin_lim": GriffinLim}
 
 
 def build(name, **shape):
@@ -121,14 +123,6 @@ def load(folder):
     if name not in kinds:
         raise ValueError(f"{str(folder)!r} holds a {name!r}, expected one of {sorted(kinds)}")
     return kinds[name].from_pretrained(folder).eval()
-
-
-def check(mels):
-    if mels.dim() != 4 or mels.shape[1:3] != (1, mel.BANDS):
-        raise ValueError(
-            f"mel has shape {tuple(mels.shape)}, expected (clips, 1, {mel.BANDS}, frames); "
-            f"was it made by maa.mel.log_mel?")
-    return mels
 
 
 def overlap_add(bins):
@@ -175,7 +169,8 @@ def train(folder, waves, *, network="istft", held_out=None, steps=10_000, batch=
     pool, begin = waves.to(place, torch.float16), round(critic_from * steps)
 
     def draw(generator):
-        return {"wave": scenes.moments(pool, batch, frames * mel.HOP, generator)}
+        samples = frames * mel.HOP
+        return {"wave": scenes.moments(pool, training.share(batch), samples, generator)}
 
     def voice_loss(now, step):
         real = now["wave"]
