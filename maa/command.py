@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from maa import paper_commands
 from maa.errors import MaaError, MaaWarning, one_line
 
 
@@ -203,6 +204,8 @@ def info(model: ModelFolder = None):
     if card.is_file():
         print(card.read_text("utf-8"))
 
+
+paper_commands.add(app)
 
 if __name__ == "__main__":
     app()

@@ -196,3 +196,24 @@ def test_ctrl_c_in_a_step_keeps_the_sounds_that_are_finished(maa, model, monkeyp
     assert code == 130
     assert err == "maa: stopped; the sounds that were finished are kept\n"
     assert [path.name for path in tmp_path.iterdir()] == ["x-1.wav"]
+
+
+def test_released_files_that_are_not_there_are_named(maa, tmp_path):
+    answer = maa("import-release", "maa1_full.ckpt", "best_netG.pt", "args.yml", "-o", "release")
+    refused(answer, 5, "K-MISSING: 'args.yml' is no file; was it downloaded?")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_release_is_imported_by_the_command(maa, monkeypatch):
+    from maa import release
+
+    asked = {}
+    monkeypatch.setattr(release, "import_release", lambda *files, **options: (
+        asked.update(files=[str(path) for path in files], **options)
+        or {"files": {"maa1_full.ckpt": "12ab"}, "result": "34cd"}))
+    code, out, err = maa("import-release", "a.ckpt", "b.pt", "c.yml", "-o", "made",
+                         "--tokenizer", "bert")
+    assert code == 0 and not err
+    assert asked == {"files": ["a.ckpt", "b.pt", "c.yml", "made"], "tokenizer": "bert",
+                     "fetch": False}
+    assert out.splitlines()[0] == "12ab  maa1_full.ckpt" and "--model made" in out

@@ -1,0 +1,99 @@
+"""Commands for those who have the authors' files, published experts or the paper's corpora.
+
+    maa import-release maa1_full.ckpt best_netG.pt args.yml -o results/paper/release
+    maa import-clap CLAP_weights_2022.pth -o results/paper/msclap
+    maa evaluate audiocaps data/AudioCaps --model results/paper/release \\
+        --melception melception.pt --clap results/paper/msclap -o results/paper/table_1
+
+Conventions: as in maa.command, which takes them in.
+Notebook: none.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NewFolder = Annotated[Path, typer.Option("--output", "-o", help="A new folder.")]
+Tokenizer = Annotated[str, typer.Option(help="BERT's: a folder with vocab.txt, or a name.")]
+
+
+def add(app):
+    """Give the commands to an application."""
+    for command in (import_release, import_clap, evaluate):
+        app.command()(command)
+
+
+def import_release(
+    checkpoint: Annotated[Path, typer.Argument(help="maa1_full.ckpt of the authors.")],
+    vocoder: Annotated[Path, typer.Argument(help="best_netG.pt, their vocoder.")],
+    arguments: Annotated[Path, typer.Argument(help="args.yml beside it.")],
+    output: NewFolder,
+    tokenizer: Tokenizer = "bert-base-uncased",
+    fetch: Annotated[bool, typer.Option("--fetch", help="Ask a model hub for it.")] = False,
+):
+    """Turn the authors' released files into a pipeline.
+
+    maa import-release maa1_full.ckpt best_netG.pt args.yml -o release
+    """
+    from maa import release
+
+    tell(release.import_release(
+        checkpoint, vocoder, arguments, output, tokenizer=tokenizer, fetch=fetch))
+    print(f'try: maa generate "a dog barking" --model {output} --sampler ddim --steps 100')
+
+
+def import_clap(
+    checkpoint: Annotated[Path, typer.Argument(help="Microsoft's .pth of 2022 or LAION's .pt.")],
+    output: NewFolder,
+    laion: Annotated[bool, typer.Option("--laion", help="It is one of LAION's.")] = False,
+):
+    """Turn a published CLAP into a folder that transformers reads.
+
+    maa import-clap CLAP_weights_2022.pth -o msclap
+    """
+    from maa import laion as laions
+    from maa import msclap
+
+    tell((laions if laion else msclap).import_checkpoint(checkpoint, output))
+
+
+def tell(record):
+    """The hash of every file that was read."""
+    for name, value in record["files"].items():
+        print(f"{value}  {name}")
+
+
+def evaluate(
+    corpus: Annotated[str, typer.Argument(help="A word of maa.corpora.READERS: audiocaps …")],
+    folder: Annotated[Path, typer.Argument(help="Where you unpacked it.")],
+    melception: Annotated[Path, typer.Option(help="SpecVQGAN's checkpoint.")],
+    clap: Annotated[Path, typer.Option(help="Folder that import-clap made.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="For sounds and scores.csv.")],
+    model: Annotated[Path | None, typer.Option(help="Folder of a pipeline.")] = None,
+    part: Annotated[str, typer.Option(help="Part of the corpus.")] = "val",
+    statistics: Annotated[
+        Path | None, typer.Option(help="Melception's means and deviations.")] = None,
+    tokenizer: Tokenizer = "bert-base-uncased",
+    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 100,
+    guidance: Annotated[float, typer.Option(help="1 is plain.")] = 3.0,
+    sampler: Annotated[str, typer.Option(help="ddim or dpm++.")] = "ddim",
+    seconds: Annotated[float, typer.Option(help="Length of each sound.")] = 10.0,
+    at_once: Annotated[int, typer.Option(help="Sounds of one batch.")] = 16,
+):
+    """Answer the captions of a corpus and score the sounds by the published judges: FID, KL, CLAP.
+
+    Stopped, it goes on where it was. maa.corpora says which layouts are read.
+    """
+    from maa import command, corpora, replication
+
+    table = corpora.read(corpus, folder, splits={part: replication.SET})
+    asked = replication.plan(table)
+    judges = replication.load_judges(melception, clap, tokenizer, statistics)
+    pipe = command.load(model, None, sampler)
+    found = replication.evaluate(
+        asked, pipe, output, judges, corpus, seconds=seconds, steps=steps, guidance=guidance,
+        at_once=at_once)
+    for row in found.itertuples():
+        print(f"{row.metric} {row.value:.4g} ({row.low:.4g} … {row.high:.4g}), n = {row.n}, "
+              f"{row.what}, by {row.evaluator}")
