@@ -1,0 +1,64 @@
+"""maa.streams: every process reads its share of the shards, and damage is noticed."""
+
+import made_corpora
+import numpy as np
+import pytest
+
+from maa import errors, shards, streams
+
+
+def test_ranks_and_workers_share_the_shards_and_lose_none(tmp_path, monkeypatch):
+    table = made_corpora.rows(tmp_path / "in", 9)
+    shards.write(tmp_path / "out", table, samples=2)
+    found = []
+    for rank in "01":
+        for worker in "01":
+            for name, value in (("RANK", rank), ("WORLD_SIZE", "2"), ("WORKER", worker),
+                                ("NUM_WORKERS", "2")):
+                monkeypatch.setenv(name, value)
+            own = [name for name, _, _ in streams.read(tmp_path / "out")]
+            assert own and not set(own) & set(found)
+            found += own
+    assert sorted(found) == sorted(table.id)
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setenv("RANK", "2")
+    told = "D-SHARDS: no shard is left for worker 1 of 2 of rank 2 of 3: there are 5, expected 6"
+    with pytest.raises(errors.MaaError, match=told):
+        list(streams.read(tmp_path / "out"))
+
+
+def test_another_order_of_the_shards_is_the_same_for_the_same_generator(tmp_path):
+    shards.write(tmp_path / "out", made_corpora.rows(tmp_path / "in", 8), samples=1)
+    plain, one, two = ([name for name, _, _ in streams.read(tmp_path / "out", generator)]
+                       for generator in (None, np.random.default_rng(0), np.random.default_rng(0)))
+    assert one == two != plain and sorted(one) == sorted(plain)
+
+
+def test_a_folder_whose_name_is_a_command_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shards.write("pipe:touch made", made_corpora.rows(tmp_path / "in", 2))
+    assert len(list(streams.read("pipe:touch made"))) == 2
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("place, told", [
+    (0, "a shard is no whole tar file"), (1, "gave 1 samples, expected 3; it is damaged"),
+    (2, "lacks its sound or its words")])
+def test_a_shard_with_a_damaged_header_is_not_a_short_one(tmp_path, place, told):
+    """The headers of a tar file say where the next one is: behind a damaged one nothing is read."""
+    shards.write(tmp_path / "out", made_corpora.rows(tmp_path / "in", 3))
+    path = tmp_path / "out/000000.tar"
+    content = bytearray(path.read_bytes())
+    starts = [start for start in range(0, len(content), 512)
+              if content[start : start + 7] == b"fsd50k-"]
+    content[starts[(0, 2, 3)[place]] + 150] ^= 1  # in the checksum
+    path.write_bytes(content)
+    with pytest.raises(errors.MaaError, match=f"K-HASH: .*{told}"):
+        list(streams.read(tmp_path / "out"))
+
+
+def test_a_reader_may_stop_early_and_start_again(tmp_path):
+    shards.write(tmp_path / "out", made_corpora.rows(tmp_path / "in", 3))
+    stream = streams.read(tmp_path / "out")
+    assert next(iter(stream))[0] == next(iter(stream))[0]
+    assert len(list(stream)) == 3
