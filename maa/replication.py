@@ -1,0 +1,136 @@
+"""The authors' row of Table 1, measured again: a pipeline answers the captions of a corpus, and the
+published judges compare its sounds with the recordings.
+
+    maa evaluate audiocaps data/AudioCaps --model results/paper/release -o results/paper/table_1 \\
+        --melception melception.pt --clap results/paper/msclap
+
+Conventions: sounds are stored under their ids, 16 kHz, so that a stopped run goes on where it was;
+    each has a seed of its own. References are cut, or padded with silence, to the same length.
+Source: Section 5.3, Table 1. Differs: references and answers are heard whole and alike; the release
+    hears 3.27 s of its own and up to 9 s of the others (maa.release.padded gives its files).
+Notebook: none.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional as F
+from transformers import AutoTokenizer
+
+from maa import (classifier, corpora, evaluation, files, mel, melception, metrics, msclap, rows,
+                 scores, sounds, training)
+from maa.errors import MaaError
+
+LISTENER, READER = "Melception (published, VGGSound)", "CLAP (published, Microsoft 2022)"
+SET = "held_out"
+
+
+def plan(table, seed=0):
+    """What is asked for: every caption of the sounds of a corpus that are here.
+
+    table:     of corpora.read()
+    returns    plan of maa.evaluation, with the path of the recording as `reference`
+
+    Raises MaaError D-MISSING if no sound is here.
+    """
+    own = table[(table.split == SET) & table.here & (table.caption.str.strip() != "")]
+    if not len(own):
+        raise MaaError("D-MISSING", (
+            f"none of {len(table)} rows is held out, has a caption and its sound on this disk; "
+            f"maa.corpora.report says what is missing"))
+    found = pd.DataFrame({"id": own.id, "file": own.id + ".wav", "set": SET, "label": own.label,
+                          "reference": own.root + "/" + own.file, "prompt": own.caption})
+    return found.reset_index(drop=True).assign(seed=range(seed, seed + len(own)))
+
+
+def answer(pipe, asked, folder, *, seconds=10.0, steps=100, guidance=3.0, at_once=16):
+    """Sounds for a plan in `folder`; those that are there already are not made again."""
+    folder = Path(folder)
+    make = evaluation.by(pipe, seconds, steps, guidance)
+    told = asked.assign(seconds=seconds, steps=steps, guidance=guidance)
+    files.write_table(folder / "asked.csv", told)
+    if not (folder / "audio.csv").is_file():
+        (folder / "asked.csv").rename(folder / "audio.csv")
+    elif (folder / "asked.csv").read_bytes() != (folder / "audio.csv").read_bytes():
+        raise MaaError("R-CHANGED", (
+            f"{str(folder)!r} holds answers to another plan, or with other steps or guidance; "
+            f"give another folder"))
+    left = asked[[not (folder / name).is_file() for name in asked.file]]
+    for start in range(0, len(left), at_once):
+        part = left[start : start + at_once]
+        for name, wave in zip(part.file, make(list(part.prompt), list(part.seed)), strict=True):
+            sounds.write(folder / name, np.asarray(wave), force=True)
+    return told
+
+
+def load_judges(melception_file, clap_folder, tokenizer, statistics=None):
+    """(Melception, (tokenizer, MsClap)), on training.device().
+
+    statistics:   SpecVQGAN's text file of means and deviations of mel bands, or None
+    """
+    bands = () if statistics is None else melception.statistics(statistics)
+    listener = melception.load_published(melception_file, *bands)
+    reader = msclap.MsClap.from_pretrained(clap_folder).eval().to(training.device())
+    return listener, (AutoTokenizer.from_pretrained(tokenizer, local_files_only=True), reader)
+
+
+def judged(asked, folder, judges, *, what, seconds=10.0, batch=16):
+    """Rows of maa.scores: FID, KL and CLAP of the answers, CLAP of the recordings.
+
+    what:     the generator in words
+    """
+    listener, (tokenizer, reader) = judges
+    heard = {"made": [], "real": []}
+    for start in range(0, len(asked), batch):
+        part = asked[start : start + batch]
+        words = reader.texts(tokenizer, list(part.prompt))
+        for kind, paths in (("made", [Path(folder) / one for one in part.file]),
+                            ("real", part.reference)):
+            waves = torch.stack([fitted(path, seconds) for path in paths])
+            heard[kind].append(listen(listener, reader, waves, words))
+    made, real = ({name: np.concatenate([one[name] for one in heard[kind]])
+                   for name in heard[kind][0]} for kind in ("made", "real"))
+    pairs = np.stack([real["scores"], made["scores"]], 1)  # (clips, 2, classes)
+    found = [rows.finding("FID", metrics.frechet_distance, real["features"], made["features"]),
+             rows.finding("KL", lambda both: metrics.kl(both[:, 0], both[:, 1]), pairs),
+             *rows.obedience(made)]
+    found = [(what, *one) for one in found]
+    found += [("recordings", *one) for one in rows.obedience(real)]
+    by = {"CLAP": READER}
+    return [scores.row("paper", name, metric, by.get(metric, LISTENER), value, len(asked),
+                       int(asked.seed.iloc[0]), interval) for name, metric, value, interval in found]
+
+
+def fitted(path, seconds):
+    """A sound at 16 kHz, cut or padded with silence: (samples,)."""
+    wave, length = torch.from_numpy(sounds.read(path)), round(seconds * mel.RATE)
+    return F.pad(wave[:length], (0, max(0, length - len(wave))))
+
+
+def listen(listener, reader, waves, words):
+    """What the judges leave of some sounds: features, scores and cosines with their words."""
+    place = training.device()
+    mels = mel.log_mel(waves.to(place))
+    features = classifier.apply(listener.features, mels)
+    cosines = (reader.sounds(waves.to(place)) * words).sum(1)
+    return {"features": features.numpy(), "cosines": cosines.cpu().numpy(),
+            "scores": classifier.apply(listener.head, features).numpy()}
+
+
+def evaluate(asked, pipe, output, judges, name, *, seconds=10.0, **told):
+    """Answers in `output`/audio, then their scores in `output`/scores.csv, which are returned.
+
+    asked:    of plan()
+    judges:   of load_judges()
+    name:     of the corpus, in words
+    told:     keywords of answer()
+
+    Raises MaaError as answer().
+    Source: Section 5.3, Table 1.  Notebook: none.
+    """
+    answer(pipe, asked, Path(output) / "audio", seconds=seconds, **told)
+    found = judged(asked, Path(output) / "audio", judges, seconds=seconds,
+                   what=f"{name}, answers of a pipeline")
+    return scores.write(Path(output) / "scores.csv", found)

@@ -1,0 +1,97 @@
+"""A pipeline answers a corpus and published judges score it; here all of them are small."""
+
+import by_formula
+import made_corpora
+import numpy as np
+import pytest
+import tiny_pipeline
+import torch
+from transformers import BertConfig
+
+from maa import classifier, corpora, files, msclap, release, replication, sounds, training
+from maa.errors import MaaError
+
+SIZES = {"vocab_size": 200, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+         "intermediate_size": 32, "projection_dim": 24, "audio_widths": (4, 4, 4, 4, 4, 8)}
+TOLD = {"seconds": 0.512, "steps": 2, "guidance": 3.0, "at_once": 2}
+
+
+@pytest.fixture(scope="module")
+def judges(tmp_path_factory):
+    """A listener and a CLAP of the published kinds, small and at random."""
+    words = release.load_tokenizer(
+        by_formula.vocabulary(tmp_path_factory.mktemp("words") / "bert"), False)
+    with training.seeded(0):
+        listener = classifier.build("vgg", ["a", "b", "c"], widths=(4, 8)).eval()
+        reader = msclap.MsClap(BertConfig(**SIZES)).eval()
+    return listener, (words, reader)
+
+
+@pytest.fixture
+def asked(tmp_path):
+    table = corpora.read("audiocaps", made_corpora.audiocaps(tmp_path / "corpus"),
+                         splits={"train": replication.SET, "val": replication.SET})
+    return replication.plan(table)
+
+
+@pytest.fixture
+def pipe():
+    return tiny_pipeline.build(width=16, inner=16, depth=1)
+
+
+def test_every_caption_of_a_sound_that_is_here_is_asked_for(asked):
+    assert list(asked.prompt) == ["A dog barks, twice", "Rain falls", "A bell rings",
+                                  "Someone rings a bell"]
+    assert asked.reference[2] == asked.reference[3] != asked.reference[1]
+    assert list(asked.seed) == [0, 1, 2, 3] and asked.id.is_unique
+
+
+def test_a_corpus_without_its_sounds_is_refused(tmp_path):
+    table = corpora.read("audiocaps", made_corpora.audiocaps(tmp_path / "c", names=("",) * 4))
+    with pytest.raises(MaaError, match="D-MISSING: none of 5 rows is held out"):
+        replication.plan(table)
+
+
+def test_a_stopped_answer_goes_on_to_the_same_sounds(asked, pipe, tmp_path):
+    replication.answer(pipe, asked, tmp_path / "whole", **TOLD)
+    replication.answer(pipe, asked, tmp_path / "cut", **TOLD)
+    (tmp_path / "cut" / asked.file[1]).unlink()
+    kept = (tmp_path / "cut" / asked.file[0]).stat().st_mtime_ns
+    replication.answer(pipe, asked, tmp_path / "cut", **TOLD)
+    for name in asked.file:
+        one, other = (sounds.read(tmp_path / place / name) for place in ("whole", "cut"))
+        assert np.abs(one - other).max() < 1e-3
+    assert (tmp_path / "cut" / asked.file[0]).stat().st_mtime_ns == kept
+
+
+def test_answers_to_another_plan_are_not_mixed_in(asked, pipe, tmp_path):
+    replication.answer(pipe, asked, tmp_path / "made", **TOLD)
+    with pytest.raises(MaaError, match="R-CHANGED: .* other steps or guidance"):
+        replication.answer(pipe, asked, tmp_path / "made", **TOLD | {"steps": 3})
+
+
+def test_scores_say_by_whom_and_of_how_many(asked, pipe, judges, tmp_path):
+    found = replication.evaluate(asked, pipe, tmp_path / "out", judges, "AudioCaps", **TOLD)
+    made = found[found.what.str.startswith("AudioCaps")]
+    assert list(made.metric) == ["FID", "KL", "CLAP"]
+    assert set(found.n) == {4}
+    assert made[made.metric == "FID"].evaluator.item() == replication.LISTENER
+    assert list(found[found.what == "recordings"].metric) == ["CLAP"]
+    assert found.equals(files.read_table(tmp_path / "out/scores.csv"))
+
+
+def test_the_recordings_themselves_have_no_distance_from_themselves(asked, judges, tmp_path):
+    for name, reference in zip(asked.file, asked.reference):
+        sounds.write(tmp_path / name, replication.fitted(reference, 0.512).numpy())
+    found = {(row["what"], row["metric"]): row["value"]
+             for row in replication.judged(asked, tmp_path, judges, what="x", seconds=0.512)}
+    assert found["x", "FID"] < 1e-3 and found["x", "KL"] < 1e-3
+    assert found["x", "CLAP"] == pytest.approx(found["recordings", "CLAP"], abs=1e-3)
+
+
+def test_a_short_recording_is_padded_and_a_long_one_cut(tmp_path):
+    sounds.write(tmp_path / "a.wav", 0.5 * np.ones(4000, np.float32))
+    assert replication.fitted(tmp_path / "a.wav", 0.125).shape == (2000,)
+    long = replication.fitted(tmp_path / "a.wav", 0.5)
+    assert long.shape == (8000,) and not long[4000:].any()
+    assert torch.allclose(long[:4000], torch.tensor(0.5), atol=1e-3)
