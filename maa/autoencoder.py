@@ -129,7 +129,8 @@ def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), atte
     begin = round(critic_from * steps)
 
     def draw(generator):
-        return {"mel": moments(pool, batch, frames, generator), "generator": generator}
+        mels = moments(pool, training.share(batch), frames, generator)
+        return {"mel": mels, "generator": generator}
 
     def rebuild_loss(now, step):
         target = now["mel"]

@@ -106,9 +106,9 @@ def train(folder, waves, captions, *, held_out=None, steps, batch=64, frames=624
         [[position[text] for text in several[:least]] for several in captions], device=place)
 
     def draw(generator):
-        pick = torch.randint(len(pool), (batch,), generator=generator, device=place)
+        pick = torch.randint(len(pool), (training.share(batch),), generator=generator, device=place)
         sounds = classifier.disturbed(pool[pick].float(), generator)
-        word = torch.randint(least, (batch,), generator=generator, device=place)
+        word = torch.randint(least, pick.shape, generator=generator, device=place)
         return {"sounds": read_mels(sounds), "labels": words[choices[pick, word]]}
 
     def loss(now, step):

@@ -97,7 +97,7 @@ def train(folder, tokenizer, waves, captions, *, steps, batch=128, frames=624,
     pool = waves.to(place, torch.float16)
 
     def draw(generator):
-        pick = torch.randint(len(pool), (batch,), generator=generator, device=place)
+        pick = torch.randint(len(pool), (training.share(batch),), generator=generator, device=place)
         waves, share = classifier.mixed(pool[pick].float(), mixup, generator)
         sounds = mel.log_mel(waves)[..., :frames]
         sounds = classifier.disturbed(sounds, generator) if disturb else sounds

@@ -107,7 +107,7 @@ def train(folder, waves, labels, *, network="resnet18", steps, batch=64, frames=
     pool = waves.to(place, torch.float16)
 
     def draw(generator):
-        pick = torch.randint(len(pool), (batch,), generator=generator, device=place)
+        pick = torch.randint(len(pool), (training.share(batch),), generator=generator, device=place)
         target = F.one_hot(targets[pick], len(names)).float()
         sound, share = mixed(pool[pick].float(), mixup, generator)
         target = share * target + (1 - share) * target.flip(0)

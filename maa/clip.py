@@ -60,7 +60,7 @@ def train(folder, tokenizer, pictures, captions, *, steps, batch=128, learning_r
     sentences, pool = contrast.Sentences(tokenizer, captions, place, hide), pictures.to(place)
 
     def draw(generator):
-        pick = torch.randint(len(pool), (batch,), generator=generator, device=place)
+        pick = torch.randint(len(pool), (training.share(batch),), generator=generator, device=place)
         return {"picture": moved(pool[pick], generator), **sentences.draw(pick, generator)}
 
     def loss(now, step):

@@ -15,7 +15,7 @@ import torch
 from diffusers import VQModel
 from torch.nn import functional as F
 
-from maa import autoencoder, coarse, discriminators, mel, training
+from maa import autoencoder, coarse, discriminators, mel, processes, training
 
 SQUARE = 16  # bands and frames a token
 ROWS = mel.BANDS // SQUARE
@@ -89,6 +89,7 @@ def revive(vq, mels, batch, generator):
         idle = torch.bincount(used, minlength=len(codes)) == 0
         pick = torch.randint(len(found), (len(codes),), generator=generator, device=found.device)
         codes.copy_(torch.where(idle[:, None], found[pick], codes))
+        processes.follow_first(vq.quantize)  # each process drew others
     return idle.sum()
 
 
@@ -116,7 +117,8 @@ def train_vq(folder, waves, *, ear, held_out=None, widths=(64, 64, 128, 128, 256
     begin = round(critic_from * steps)
 
     def draw(generator):
-        return {"mel": autoencoder.moments(pool, batch, frames, generator), "generator": generator}
+        mels = autoencoder.moments(pool, training.share(batch), frames, generator)
+        return {"mel": mels, "generator": generator}
 
     def rebuild_loss(now, step):
         if step % revive_every == 0 and step < REVIVED * steps:

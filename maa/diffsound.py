@@ -173,9 +173,10 @@ def train_decoder(folder, tokens, text, empty_text, *, codes, held_out=None, wid
     scheduler = schedule(codes, noise_steps, place)
 
     def draw(generator):
-        rows = torch.randint(len(tokens), (batch,), generator=generator, device=place)
+        rows = torch.randint(
+            len(tokens), (training.share(batch),), generator=generator, device=place)
         words = text(generator, rows)
-        dropped = torch.rand(batch, 1, 1, generator=generator, device=place) < drop_prompt
+        dropped = torch.rand(len(rows), 1, 1, generator=generator, device=place) < drop_prompt
         words = torch.where(dropped, empty_text, words)
         return damaged(tokens[rows], words, scheduler, generator)
 

@@ -155,9 +155,10 @@ def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256)
     weight = ERRORS[minimise](kept)
 
     def draw(generator):
-        rows = torch.randint(len(latents), (batch,), generator=generator, device=place)
+        rows = torch.randint(
+            len(latents), (training.share(batch),), generator=generator, device=place)
         words = text(generator, rows)
-        dropped = torch.rand(batch, 1, 1, generator=generator, device=place) < drop_prompt
+        dropped = torch.rand(len(rows), 1, 1, generator=generator, device=place) < drop_prompt
         words = torch.where(dropped, empty_text, words)
         return noisy(latents[rows].float(), words, kept, generator, lean)
 

@@ -118,7 +118,9 @@ def train_bert(folder, tokenizer, texts, *, steps, batch=256, learning_rate=0.00
     known = (~held).nonzero()[:, 0]
 
     def draw(generator):
-        row = known[torch.randint(len(known), (batch,), generator=generator, device=place)]
+        pick = torch.randint(
+            len(known), (training.share(batch),), generator=generator, device=place)
+        row = known[pick]
         seen, targets = hide_words(ids[row], len(tokenizer), generator)
         return {"seen": seen, "targets": targets, "mask": mask[row]}
 
@@ -165,7 +167,8 @@ def train_t5(folder, tokenizer, texts, *, steps, batch=256, learning_rate=0.001,
 
     def draw(generator):
         seen, hidden = banks["train"]
-        row = torch.randint(len(seen), (batch,), generator=generator, device=place)
+        row = torch.randint(
+            len(seen), (training.share(batch),), generator=generator, device=place)
         return {"seen": seen[row], "hidden": hidden[row]}
 
     def loss(now, step):

@@ -81,7 +81,8 @@ def train(folder, waves, captions, *, steps, batch=64, frames=624, learning_rate
     hear = listening(waves, mixup, place)
 
     def draw(generator):
-        pick = torch.randint(len(waves), (batch,), generator=generator, device=place)
+        pick = torch.randint(
+            len(waves), (training.share(batch),), generator=generator, device=place)
         mels, share = hear(pick, generator)
         sounds = classifier.disturbed(mels[..., :frames], generator)
         return {"mel": sounds, "share": share, **sentences.draw(pick, generator)}

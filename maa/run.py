@@ -5,6 +5,10 @@ and takes its final name only when every cell completed: a failing run leaves th
 where it is, with <name>.failed.ipynb beside it. Without NOTEBOOK all run, in reading order, except
 that a notebook waits for those whose results it reads (dvc.yaml knows which).
 
+A notebook that params.yaml gives several GPUs (limits.gpus) runs in as many processes, which train
+together (maa.processes); over several hosts the same under accelerate's own launcher:
+`accelerate launch --num_machines 2 … -m maa.run paper diffusion`.
+
 Conventions: exit status as in maa.errors; 130 and 143 when stopped by a signal.
 Notebook: all of them.
 """
@@ -14,8 +18,11 @@ import contextlib
 import logging
 import os
 import signal
+import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 from maa import files, jobs, notebooks, project
 from maa.errors import MaaError
@@ -38,6 +45,10 @@ def run(folder, job):
 
     Raises MaaError with the code of what went wrong; <name>.failed.ipynb then shows where.
     """
+    if "RANK" not in os.environ and job.gpus > 1:
+        return launch(folder, job)
+    if int(os.environ.get("RANK", "0")) > 0:
+        return help_along(folder, job)
     place = folder / "results" / job.scale
     running = place / "notebooks" / f"{job.copy}.running.ipynb"
     with files.locked(place / "locks" / job.copy):
@@ -61,6 +72,30 @@ def run(folder, job):
         files.atomic_write(running.with_name(f"{job.copy}.ipynb"), content)
         failed.unlink(missing_ok=True)
         forget_checkpoints(place / "checkpoints" / job.section)
+
+
+def launch(folder, job):
+    """One notebook in a process for each of its GPUs.
+
+    Raises MaaError R-PROCESSES if one of them fails; what it printed says why.
+    """
+    word = f"{job.name}@{job.variant}" if job.variant else job.name
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu",
+               "--num_processes", str(job.gpus), "--num_machines", "1", "--mixed_precision", "no",
+               "--dynamo_backend", "no", "-m", "maa.run", job.scale, word]
+    print(f"in {job.gpus} processes", flush=True)
+    status = subprocess.run(command, cwd=folder, preexec_fn=files.die_with_parent).returncode
+    if status:
+        raise MaaError("R-PROCESSES", (
+            f"{job.copy} at scale {job.scale!r} failed in {job.gpus} processes, which ended with "
+            f"{status}; the first of their messages above says why"))
+
+
+def help_along(folder, job):
+    """The notebook in a process that is not the first of several: its copy is of no interest."""
+    with tempfile.TemporaryDirectory() as place:
+        if problem := notebooks.failure(execute(folder, job, Path(place) / f"{job.copy}.ipynb")):
+            raise MaaError(problem[0], f"{job.copy} at scale {job.scale!r}: {problem[1][:600]}")
 
 
 def forget_checkpoints(folder):

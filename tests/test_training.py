@@ -15,7 +15,7 @@ import pytest
 import tiny_trainers
 import torch
 
-from maa import checkpoints, training
+from maa import checkpoints, runs, training
 from maa.errors import MaaError
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -153,14 +153,14 @@ def test_T20_a_resume_that_forgot_one_part_is_noticed(tmp_path, part, monkeypatc
 
 
 def stop_at(step, monkeypatch):
-    advance = training.Run.advance
+    advance = runs.Run.advance
 
     def stopping(run, batch):
         if run.step == step:
             raise KeyboardInterrupt
         advance(run, batch)
 
-    monkeypatch.setattr(training.Run, "advance", stopping)
+    monkeypatch.setattr(runs.Run, "advance", stopping)
 
 
 def line_copy(tmp_path, name):
@@ -181,7 +181,7 @@ def forget(tmp_path, name, part):
     state[part] = {
         "modules": {"line": fresh.state_dict()}, "averages": {"line": fresh.state_dict()},
         "optimizers": [{**state["optimizers"][0], "state": blank.state_dict()["state"]}],
-        "generator": torch.Generator().manual_seed(5).get_state()}[part]
+        "generator": torch.Generator().manual_seed(5).get_state()[None]}[part]
     for old in checkpoints.newest(tmp_path / name):
         old.unlink()
     checkpoints.write(tmp_path / name, state["step"], state)

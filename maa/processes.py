@@ -1,0 +1,87 @@
+"""Several processes that train one network together, each on a GPU of its own, on one host or many.
+
+`accelerate launch` starts the same program in each of them and says by the environment how many
+there are. Each draws its share of every batch; gradients are averaged, so that all keep the same
+weights and any of them could write the result. One process is the plain case: nothing is exchanged.
+
+Conventions: a rank is a process's number, 0 the first, which alone writes checkpoints and logs.
+Source: Appendix E.2 (18 GPUs).  Notebook: 22_diffusion.
+"""
+
+import os
+
+import torch
+from torch import distributed
+
+
+def count():
+    """How many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def rank():
+    """This process's number, 0 … count() - 1."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def share(batch):
+    """How many of a batch's rows this process draws.
+
+    Raises ValueError unless they can be shared out evenly.
+    """
+    if batch % count():
+        raise ValueError(
+            f"batch is {batch} for {count()} processes, expected a multiple; change `batch` in "
+            f"params.yaml, or the number of GPUs in limits.gpus")
+    return batch // count()
+
+
+def device():
+    """The accelerator of this process if there is one, else the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    if count() == 1:
+        return torch.device("cuda")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def average(gradients):
+    """Replace tensors by their mean over all processes, in one exchange."""
+    if count() == 1:
+        return
+    whole = torch.cat([one.reshape(-1) for one in gradients])
+    distributed.all_reduce(whole)
+    parts = (whole / count()).split([one.numel() for one in gradients])
+    torch._foreach_copy_(gradients, [part.view_as(one) for part, one in zip(parts, gradients)])
+
+
+def means(values, place):
+    """{name: mean over all processes} of a {name: number}."""
+    if count() == 1:
+        return values
+    numbers = torch.tensor([float(one) for one in values.values()], dtype=torch.float64)
+    numbers = numbers.to(place)
+    distributed.all_reduce(numbers)
+    return dict(zip(values, (numbers / count()).tolist()))
+
+
+def gathered(value):
+    """What each process has, in the order of their ranks."""
+    if count() == 1:
+        return [value]
+    found = [None] * count()
+    distributed.all_gather_object(found, value)
+    return found
+
+
+def follow_first(module):
+    """Give a module the weights and statistics that the first process has."""
+    if count() > 1:
+        for value in module.state_dict().values():
+            distributed.broadcast(value, 0)
+
+
+def wait():
+    """Go on when all have come this far."""
+    if count() > 1:
+        distributed.barrier()
