@@ -1,0 +1,139 @@
+"""The same sounds sooner: on a GPU the whole chain is compiled, recorded once, and then replayed.
+
+Networks work in half precision on pictures whose channels lie last; torch.compile joins their small
+operations; a CUDA graph replays what is left without asking Python again. A recorded chain has one
+form: so many sounds, of one length, with one number of steps and one guidance.
+
+Conventions: prompts as a list as long as the chain is wide; waves (sounds, samples) at 16 kHz in
+    host memory. Latents and the sampler's arithmetic stay in float32.
+Source: Section 3.6, Appendix E.2. Differs: the release samples in float32, step by step.
+Notebook: 03_how_fast.
+"""
+
+import copy
+
+import torch
+
+from maa import autoencoder, diffusion, mel, requests, text
+from maa.errors import MaaError
+
+PARTS = ("read", "denoise", "decode", "vocode")  # of a chain, in their order
+TRIES = 3  # runs before a part is recorded: compiling, choosing of kernels, memory
+
+
+class Chain:
+    """A pipeline in one form: chain(prompts, generator) -> waves, in PARTS that can be run alone.
+
+    pipe:      MakeAnAudioPipeline; its networks are changed (their type, layout, compiled)
+    sounds:    how many at a time
+    seconds:   length of each
+    steps, guidance:  as num_inference_steps and guidance_scale of the pipeline
+    within:    (first, last) share of the steps in which guidance works; outside one forward of two
+               is saved (Kynkäänniemi et al. 2024). All of them unless told
+    dtype:     of the weights; float16 keeps three bits more than bfloat16
+    compiled:  False leaves the operations as they are
+    recorded:  False runs them one by one, as on a CPU
+    """
+
+    def __init__(self, pipe, *, sounds=1, seconds=10.0, steps=25, guidance=3.0, within=(0.0, 1.0),
+                 dtype=torch.float16, compiled=True, recorded=True):
+        if not 0 <= within[0] <= within[1] <= 1:
+            raise MaaError("P-RANGE", f"within is {within}, expected two shares, the smaller first")
+        self.pipe, self.place = pipe, pipe._execution_device
+        self.guidance, self.dtype = requests.guidance(guidance), dtype
+        self.length = requests.samples(seconds, pipe.unet.config.sample_size[1])
+        self.scheduler = copy.deepcopy(pipe.scheduler)
+        self.scheduler.set_timesteps(steps)  # numbers in host memory: constants of a recording
+        self.times = self.scheduler.timesteps.to(self.place)
+        self.guided = guided(len(self.times), within)
+        for network in (pipe.unet, pipe.vae):
+            network.to(self.place, dtype, memory_format=torch.channels_last)
+        for network in (pipe.text_encoder, pipe.vocoder):
+            network.to(self.place, dtype)
+        if compiled:
+            for module in (pipe.unet, pipe.vae.decoder, pipe.text_encoder, pipe.vocoder):
+                module.compile(dynamic=False)
+        shape = (sounds, pipe.unet.config.in_channels, mel.BANDS // mel.COLUMN,
+                 mel.columns(self.length / mel.RATE))
+        self.noise = torch.zeros(shape, device=self.place)
+        self.ids = torch.zeros(2 * sounds, text.TOKENS, dtype=torch.long, device=self.place)
+        self.mask = torch.ones_like(self.ids)
+        self.graphs = {}
+        self.record(recorded)
+
+    @torch.no_grad()
+    def record(self, recorded):
+        """Run each part until it is compiled; then keep it as a graph, if that is wanted."""
+        for part in PARTS:
+            for _ in range(TRIES):
+                getattr(self, part)()
+            if recorded:
+                torch.cuda.synchronize()
+                self.graphs[part] = graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(graph):
+                    getattr(self, part)()
+
+    @torch.no_grad()
+    def run(self, part):
+        """One of PARTS on what the one before it left."""
+        if part in self.graphs:
+            self.graphs[part].replay()
+        else:
+            getattr(self, part)()
+
+    def __call__(self, prompts, generator=None, noise=None):
+        """Waves in host memory, (sounds, samples), float32.
+
+        generator:  torch.Generator on the chain's device, or None
+        noise:      starting noise in place of drawn noise, as `latents` of the pipeline
+
+        Raises ValueError for another number of prompts, MaaError as the pipeline does.
+        """
+        self.prepare(prompts, generator, noise)
+        for part in PARTS:
+            self.run(part)
+        return self.wave.cpu()
+
+    def prepare(self, prompts, generator=None, noise=None):
+        """Put token numbers and noise where the recorded parts read them."""
+        prompts = requests.texts(prompts)
+        if len(prompts) != len(self.noise):
+            raise ValueError(f"{len(prompts)} prompts for a chain of {len(self.noise)} sounds, "
+                             f"expected as many; make another Chain for another number")
+        ids, mask = text.tokenize(self.pipe.tokenizer, [""] * len(prompts) + prompts)
+        self.ids.copy_(ids, non_blocking=True)
+        self.mask.copy_(mask, non_blocking=True)
+        if noise is None:
+            self.noise.normal_(generator=generator)
+        else:
+            requests.check_latents(noise, self.noise.shape)
+            self.noise.copy_(noise)
+
+    def read(self):
+        self.words = text.encode_tokens(self.pipe.text_encoder, self.ids, self.mask).to(self.dtype)
+
+    def denoise(self):
+        scheduler, unet = copy.deepcopy(self.scheduler), self.pipe.unet
+        empty, words = self.words.chunk(2)
+        latents = self.noise * scheduler.init_noise_sigma
+        for number, t in enumerate(scheduler.timesteps):
+            seen = scheduler.scale_model_input(latents, t).to(self.dtype)
+            scale = self.guidance if number in self.guided else 1.0
+            seen = seen.contiguous(memory_format=torch.channels_last)
+            guess = diffusion.guided_noise(unet, seen, self.times[number], words, empty, scale)
+            latents = scheduler.step(guess.float(), t, latents).prev_sample
+        self.latents = latents
+
+    def decode(self):
+        vae = self.pipe.vae
+        self.mels = autoencoder.decode(vae, self.latents.to(vae.dtype)).float()
+
+    def vocode(self):
+        frames = -(-self.length // mel.HOP)
+        mels = mel.fit(self.mels, max(frames, mel.COLUMN)).to(self.dtype)
+        self.wave = self.pipe.vocoder(mels).float()[:, :self.length]
+
+
+def guided(steps, within):
+    """Numbers of the steps in which guidance works: a set."""
+    return {n for n in range(steps) if within[0] * steps <= n < within[1] * steps}

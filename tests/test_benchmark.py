@@ -1,0 +1,65 @@
+"""Speed is measured as it is told: how often, of what, and every part of it."""
+
+import json
+
+import pytest
+import torch
+
+from maa import benchmark
+
+TINY = {"unet": {"widths": (32, 32), "layers": 1, "heads": 2, "text_width": 16, "size": (10, 2)},
+        "vae": {"widths": (32, 32, 32, 32), "layers": 1, "attention": 0},
+        "text": {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+                 "intermediate_size": 16, "projection_dim": 16, "vocab_size": 300}}
+VOICE = {"istft": {"width": 16, "inner": 16, "depth": 1}}
+PLAIN = {"compiled": False, "recorded": False, "dtype": torch.float32}
+
+
+def tiny():
+    return benchmark.paper("istft", voice=VOICE["istft"], **TINY)
+
+
+def test_a_row_holds_median_percentile_and_how_often():
+    found = benchmark.row("x", [0.1, 0.2, 0.3, 0.4, 10.0], 6, steps=5)
+    assert found["n"] == 5 and found["steps"] == 5
+    assert found["p50_ms"] == pytest.approx(300)
+    assert found["p95_ms"] == pytest.approx(8080)
+    assert found["per_second"] == pytest.approx(20)
+
+
+def test_calls_before_the_clock_starts_are_not_counted():
+    calls = []
+    assert len(benchmark.timed(lambda: calls.append(1), 4, warm=2)) == 4
+    assert len(calls) == 6
+
+
+def test_both_ways_are_measured_and_the_parts_are_told_apart():
+    plain = benchmark.plainly(tiny(), 2, 3, times=2)
+    quick = benchmark.quickly(tiny(), 2, 3, times=2, **PLAIN)
+    assert plain["sounds"] == quick["sounds"] == 2 and plain["n"] == quick["n"] == 2
+    assert plain["vocoder"] == quick["vocoder"] == "IstftVocoder"
+    parts = [quick[f"{part}_ms"] for part in ("read", "denoise", "decode", "vocode")]
+    assert min(parts) > 0
+    assert sum(parts) == pytest.approx(quick["p50_ms"], rel=0.9)
+    json.dumps([plain, quick])
+
+
+def test_training_is_measured_from_draw_to_draw():
+    found, = benchmark.train((4,), steps=4, unet={"widths": (32, 32), "layers": 1, "heads": 2,
+                                                  "text_width": 16})
+    assert found["sounds"] == 4 and found["n"] == 1
+    assert found["per_second"] == pytest.approx(4000 / found["p50_ms"])
+
+
+def test_the_peak_is_that_of_a_matrix_product():
+    found, = benchmark.machine()
+    assert 0.001 < found["teraflops"] < 10_000
+    assert found["torch"] == torch.__version__
+
+
+def test_the_command_writes_one_file_a_subject(tmp_path, capsys):
+    assert benchmark.main(["machine", "--output", str(tmp_path)]) == 0
+    assert json.loads((tmp_path / "machine.json").read_text())[0]["n"] == 20
+    assert capsys.readouterr().out.startswith("machine {")
+    with pytest.raises(SystemExit):
+        benchmark.main(["speed"])

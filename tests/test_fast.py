@@ -1,0 +1,87 @@
+"""A chain in one form makes the pipeline's own sounds; recorded on a GPU, the same ones sooner."""
+
+import pytest
+import tiny_pipeline
+import torch
+
+from maa import fast, pipeline
+from maa.errors import MaaError
+
+PLAIN = {"compiled": False, "recorded": False, "dtype": torch.float32}
+PROMPTS = ["a dog barking", "heavy rain falling"]
+
+
+@pytest.fixture
+def pipe():
+    return tiny_pipeline.build(width=16, inner=16, depth=1)
+
+
+def noise(sounds, columns=tiny_pipeline.COLUMNS):
+    return torch.randn(sounds, 4, 10, columns, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm++"])
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_a_plain_chain_makes_the_sounds_of_the_pipeline(pipe, sampler, guidance):
+    pipe.use_sampler(sampler)
+    expected = pipe(PROMPTS, num_inference_steps=5, guidance_scale=guidance, latents=noise(2),
+                    output_type="pt").audios
+    chain = fast.Chain(pipe, sounds=2, seconds=None, steps=5, guidance=guidance, **PLAIN)
+    found = chain(PROMPTS, noise=noise(2))
+    assert found.shape == expected.shape == (2, tiny_pipeline.COLUMNS * 2048)
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert torch.allclose(chain(PROMPTS, noise=noise(2)), found)  # nothing is left over
+
+
+def test_the_parts_run_one_by_one_give_the_same(pipe):
+    chain = fast.Chain(pipe, seconds=0.4, steps=3, **PLAIN)
+    whole = chain(PROMPTS[:1], noise=noise(1, 3))
+    chain.prepare(PROMPTS[:1], noise=noise(1, 3))
+    for part in fast.PARTS:
+        chain.run(part)
+    assert torch.equal(chain.wave, whole) and whole.shape == (1, 6400)
+
+
+def test_another_seed_is_another_sound_and_the_same_seed_the_same(pipe):
+    chain = fast.Chain(pipe, seconds=None, steps=2, **PLAIN)
+    one, again, other = (chain(PROMPTS[:1], torch.Generator().manual_seed(seed))
+                         for seed in (0, 0, 1))
+    assert torch.equal(one, again)
+    assert not torch.allclose(one, other)
+
+
+def test_guidance_in_a_part_of_the_steps_saves_forwards(pipe, monkeypatch):
+    assert fast.guided(10, (0.2, 0.5)) == {2, 3, 4}
+    assert fast.guided(4, (0.0, 1.0)) == {0, 1, 2, 3}
+    rows, forward = [], pipe.unet.forward
+    monkeypatch.setattr(pipe.unet, "forward", lambda latent, *rest, **more: (
+        rows.append(len(latent)) or forward(latent, *rest, **more)))
+    chain = fast.Chain(pipe, seconds=None, steps=4, within=(0.25, 0.75), **PLAIN)
+    rows.clear()
+    chain(PROMPTS[:1])
+    assert rows == [1, 2, 2, 1]
+
+
+def test_another_number_of_prompts_is_refused(pipe):
+    chain = fast.Chain(pipe, seconds=None, steps=1, **PLAIN)
+    with pytest.raises(ValueError, match="2 prompts for a chain of 1 sounds, expected as many"):
+        chain(PROMPTS)
+
+
+@pytest.mark.parametrize("within", [(0.5, 0.2), (-0.1, 1.0), (0.0, 1.1)])
+def test_shares_of_the_steps_lie_between_0_and_1(pipe, within):
+    with pytest.raises(MaaError, match="P-RANGE: within is .*, expected two shares"):
+        fast.Chain(pipe, seconds=None, steps=1, within=within, **PLAIN)
+
+
+@pytest.mark.gpu
+def test_a_recorded_chain_in_half_precision_makes_nearly_the_same_latents():
+    whole = tiny_pipeline.build(width=16, inner=16, depth=1).to("cuda")
+    assert isinstance(whole, pipeline.MakeAnAudioPipeline)
+    start = noise(2).cuda()
+    expected = whole(PROMPTS, num_inference_steps=10, latents=start, output_type="latent").audios
+    chain = fast.Chain(whole, sounds=2, seconds=None, steps=10)
+    chain(PROMPTS, noise=start)
+    found = torch.corrcoef(torch.stack([chain.latents.flatten(), expected.flatten()]))[0, 1]
+    assert found > 0.999
+    assert torch.equal(chain(PROMPTS, noise=start), chain(PROMPTS, noise=start))
