@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from transformers import BertConfig
 
@@ -154,6 +155,14 @@ def machine():
     name = torch.cuda.get_device_name() if place.type == "cuda" else platform.machine()
     return [{"what": name, "torch": torch.__version__, "matrices": size, "n": 20,
              "dtype": str(kind)[6:], "teraflops": 2 * size**3 / seconds / 1e12}]
+
+
+def read(folder):
+    """All rows that were measured, with their subject: DataFrame, empty if there are none."""
+    found = [{"subject": subject, **one} for subject in SUBJECTS
+             for path in [Path(folder) / f"{subject}.json"] if path.is_file()
+             for one in files.read_json(path)]
+    return pd.DataFrame(found)
 
 
 def memory():

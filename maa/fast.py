@@ -46,10 +46,10 @@ class Chain:
         self.scheduler.set_timesteps(steps)  # numbers in host memory: constants of a recording
         self.times = self.scheduler.timesteps.to(self.place)
         self.guided = guided(len(self.times), within)
+        for network in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.vocoder):
+            torch.nn.Module.to(network, self.place, dtype)  # diffusers' own would warn of nothing
         for network in (pipe.unet, pipe.vae):
-            network.to(self.place, dtype, memory_format=torch.channels_last)
-        for network in (pipe.text_encoder, pipe.vocoder):
-            network.to(self.place, dtype)
+            network.to(memory_format=torch.channels_last)
         if compiled:
             for module in (pipe.unet, pipe.vae.decoder, pipe.text_encoder, pipe.vocoder):
                 module.compile(dynamic=False)

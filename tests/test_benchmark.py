@@ -61,5 +61,8 @@ def test_the_command_writes_one_file_a_subject(tmp_path, capsys):
     assert benchmark.main(["machine", "--output", str(tmp_path)]) == 0
     assert json.loads((tmp_path / "machine.json").read_text())[0]["n"] == 20
     assert capsys.readouterr().out.startswith("machine {")
+    found = benchmark.read(tmp_path)
+    assert list(found.subject) == ["machine"] and found.n[0] == 20
+    assert benchmark.read(tmp_path / "none").empty
     with pytest.raises(SystemExit):
         benchmark.main(["speed"])
