@@ -4,8 +4,11 @@ Weights are random, of the paper's sizes: speed does not depend on what they are
 are made plainly (float32, one operation after the other, sounds vocoded one by one, as the release
 does) and by maa.fast; then the U-Net is trained on latents that are there already.
 
+    accelerate launch --multi_gpu --num_processes 2 -m maa.benchmark training
+
 Conventions: seconds of wall time, from text to a wave in host memory; every row says how often it
-    was measured, and in which form. One JSON file a subject in results/benchmark.
+    was measured, and in which form. One JSON file a subject in results/benchmark, and one for each
+    number of processes above one; batches grow with that number.
 Source: Appendix E.2.  Notebook: 03_how_fast.
 """
 
@@ -22,8 +25,8 @@ import pandas as pd
 import torch
 from transformers import BertConfig
 
-from maa import (autoencoder, diffusion, fast, files, msclap, pipeline, project, text, training,
-                 vocoder)
+from maa import (autoencoder, diffusion, fast, files, msclap, pipeline, processes, project, text,
+                 training, vocoder)
 
 PROMPT = "a dog barking, then rain falling on a roof"
 RELEASE = {"steps": 100, "guidance": 3.0}
@@ -121,7 +124,7 @@ def train(batches=(64, 128, 256), steps=60, **sizes):
     rows = []
     for batch in batches:
         clear()
-        rows.append(trained(batch, steps, sizes.get("unet", {})))
+        rows.append(trained(batch * processes.count(), steps, sizes.get("unet", {})))
     return rows
 
 
@@ -142,7 +145,7 @@ def trained(batch, steps, sizes):
                         batch=batch, save_every=10**9,
                         **{key: value for key, value in shape.items() if key != "text_width"})
     return row("training", np.diff(times)[steps // 2:].tolist(), batch, memory=memory(),
-               cold_s=times[1] - times[0])
+               cold_s=times[1] - times[0], processes=processes.count())
 
 
 def machine():
@@ -159,8 +162,7 @@ def machine():
 
 def read(folder):
     """All rows that were measured, with their subject: DataFrame, empty if there are none."""
-    found = [{"subject": subject, **one} for subject in SUBJECTS
-             for path in [Path(folder) / f"{subject}.json"] if path.is_file()
+    found = [{"subject": path.stem, **one} for path in sorted(Path(folder).glob("*.json"))
              for one in files.read_json(path)]
     return pd.DataFrame(found)
 
@@ -191,8 +193,11 @@ def main(arguments=None):
     calls = {"machine": machine, "latency": latency, "training": train,
              "throughput": lambda: latency((25, 10), sounds=64)}
     for subject in wanted.subject:
-        rows = calls[subject]()
-        files.write_json((wanted.output or project.results("benchmark")) / f"{subject}.json", rows)
+        rows, several = calls[subject](), processes.count()
+        if processes.rank():  # the first one tells
+            continue
+        name = subject if several == 1 else f"{subject}_{several}_processes"
+        files.write_json((wanted.output or project.results("benchmark")) / f"{name}.json", rows)
         for one in rows:
             print(subject, {key: round(value, 3) if isinstance(value, float) else value
                             for key, value in one.items()}, flush=True)

@@ -1,5 +1,6 @@
 """Two processes train as one does; what one writes, all could have written."""
 
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -16,7 +17,8 @@ import pytest
 import tiny_trainers
 import torch
 
-from maa import diffusion, processes, training
+from maa import diffusion, jobs, processes, run, training
+from maa.errors import MaaError
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
@@ -178,6 +180,30 @@ def test_a_notebook_runs_in_two_processes_and_the_first_ones_copy_is_kept(tmp_pa
     assert [path.name for path in kept] == ["22_line.ipynb"]
     assert "rank 0 of 2" in kept[0].read_text()
     assert len([*(folder / "results/mini/checkpoints/line").glob("log.csv")]) == 1
+
+
+def two_gpus(folder, monkeypatch):
+    """The job of a notebook that asks for two GPUs, where a launcher takes the CPU for them."""
+    for name, value in {"ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": "",
+                        "PYTHONPATH": str(Path(__file__).parents[1])}.items():
+        monkeypatch.setenv(name, value)
+    job, = jobs.prepare(folder, "mini", ["line"])
+    return dataclasses.replace(job, gpus=2)
+
+
+def test_a_notebook_of_two_gpus_is_launched_in_two_processes(tmp_path, monkeypatch):
+    folder = made_projects.project(
+        tmp_path / "made", {"22_line": made_projects.notebook("import torch\n" + CELLS[0],
+                                                              CELLS[1])})
+    run.run(folder, two_gpus(folder, monkeypatch))
+    assert "rank 0 of 2" in (folder / "results/mini/notebooks/22_line.ipynb").read_text()
+
+
+def test_a_launched_notebook_that_fails_says_so_in_one_line(tmp_path, monkeypatch):
+    folder = made_projects.project(tmp_path / "made", {"22_line": made_projects.notebook("1 / 0")})
+    with pytest.raises(MaaError, match="R-PROCESSES: 22_line at scale 'mini' failed in 2 process"):
+        run.run(folder, two_gpus(folder, monkeypatch))
+    assert not (folder / "results/mini/notebooks/22_line.ipynb").exists()
 
 
 def test_a_failure_in_one_process_is_the_failure_of_both(tmp_path):
