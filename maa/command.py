@@ -108,13 +108,13 @@ def generate(
     maa generate "a dog barking" "heavy rain on a roof" --count 2 -o sounds.wav
     """
     output_files(output, 1, force=True)  # the ending is wrong sooner than torch is imported
-    from maa import requests, sounds
+    from maa import loading, requests, sounds
 
     each = requests.whole(count, "--count", 1, requests.MOST, "P-COUNT")
     texts = [text for text in requests.texts(prompt) for _ in range(each)]
     targets = output_files(output, len(texts), force)
     seeds = [one.initial_seed() for one in requests.seeded(seed, len(texts))]
-    pipe = load(model, device, sampler)
+    pipe = loading.pipeline(model, device, sampler)
     for text, target, own_seed in zip(texts, targets, seeds):
         begin = time.perf_counter()
         wave = pipe(text, seconds, steps, guidance, generator=requests.seeded(own_seed)).audios[0]
@@ -146,47 +146,6 @@ def output_files(output, many, force):
                 "A-EXISTS", f"{str(name)!r} is there already; --force replaces a file, or use -o"
             )
     return names
-
-
-def load(model, device, sampler):
-    """The pipeline, on its device and with its sampler, without progress bars of its parts."""
-    from maa import folders
-
-    folder = folders.find(model)
-    place = usable_device(device)
-    if sys.stderr.isatty():
-        say("loading the model")
-    import diffusers
-    import torch
-    import transformers
-
-    from maa import diffusion, pipeline, requests
-
-    requests.choice(sampler, diffusion.SCHEDULERS, "--sampler", "P-SAMPLER")
-    diffusers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.disable_progress_bar()
-    weights = torch.bfloat16 if place.type == "cuda" else torch.float32
-    pipe = pipeline.MakeAnAudioPipeline.from_pretrained(folder, dtype=weights)
-    pipe.use_sampler(sampler)
-    pipe.set_progress_bar_config(disable=not sys.stderr.isatty(), leave=False)
-    return pipe.to(place)
-
-
-def usable_device(word):
-    """The torch device of that name, or the GPU if there is one.
-
-    Raises MaaError P-DEVICE.
-    """
-    import torch
-
-    known = ["cpu", *(f"cuda:{place}" for place in range(torch.cuda.device_count()))]
-    if len(known) > 1:
-        known.insert(1, "cuda")
-    if word is None:
-        return torch.device(known[min(1, len(known) - 1)])
-    if word not in known:
-        raise MaaError("P-DEVICE", f"--device is {word!r}, expected one of {known}, which are here")
-    return torch.device(word)
 
 
 @app.command()

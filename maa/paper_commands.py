@@ -85,12 +85,12 @@ def evaluate(
 
     Stopped, it goes on where it was. maa.corpora says which layouts are read.
     """
-    from maa import command, corpora, replication
+    from maa import corpora, loading, replication
 
     table = corpora.read(corpus, folder, splits={part: replication.SET})
     asked = replication.plan(table)
     judges = replication.load_judges(melception, clap, tokenizer, statistics)
-    pipe = command.load(model, None, sampler)
+    pipe = loading.pipeline(model, None, sampler)
     found = replication.evaluate(
         asked, pipe, output, judges, corpus, seconds=seconds, steps=steps, guidance=guidance,
         at_once=at_once)
