@@ -9,7 +9,7 @@ import soundfile
 import tiny_pipeline
 import torch
 
-from maa import command, folders, pipeline
+from maa import command, folders, loading, pipeline
 
 QUICK = ["--steps", "2", "--seed", "0"]
 
@@ -167,7 +167,7 @@ def test_whatever_goes_wrong_is_one_line(maa, monkeypatch, fault, status, text):
     def fail(*_):
         raise fault
 
-    monkeypatch.setattr(command, "load", fail)
+    monkeypatch.setattr(loading, "pipeline", fail)
     refused(maa("generate", "a dog"), status, text)
 
 
