@@ -17,10 +17,9 @@ import numpy as np
 import pandas as pd
 import torch
 from torch.nn import functional as F
-from transformers import AutoTokenizer
 
-from maa import (classifier, corpora, evaluation, files, mel, melception, metrics, msclap, rows,
-                 scores, sounds, training)
+from maa import (classifier, corpora, evaluation, files, mel, melception, metrics, msclap, release,
+                 rows, scores, sounds, training)
 from maa.errors import MaaError
 
 LISTENER, READER = "Melception (published, VGGSound)", "CLAP (published, Microsoft 2022)"
@@ -73,7 +72,7 @@ def load_judges(melception_file, clap_folder, tokenizer, statistics=None):
     bands = () if statistics is None else melception.statistics(statistics)
     listener = melception.load_published(melception_file, *bands)
     reader = msclap.MsClap.from_pretrained(clap_folder).eval().to(training.device())
-    return listener, (AutoTokenizer.from_pretrained(tokenizer, local_files_only=True), reader)
+    return listener, (release.load_tokenizer(tokenizer, fetch=False), reader)
 
 
 def judged(asked, folder, judges, *, what, seconds=10.0, batch=16):

@@ -8,7 +8,8 @@ import tiny_pipeline
 import torch
 from transformers import BertConfig
 
-from maa import classifier, corpora, files, msclap, release, replication, sounds, training
+from maa import (classifier, command, corpora, files, loading, melception, msclap, release,
+                 replication, sounds, training)
 from maa.errors import MaaError
 
 SIZES = {"vocab_size": 200, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
@@ -89,9 +90,37 @@ def test_the_recordings_themselves_have_no_distance_from_themselves(asked, judge
     assert found["x", "CLAP"] == pytest.approx(found["recordings", "CLAP"], abs=1e-3)
 
 
+def test_published_judges_are_loaded_from_their_files(judges, tmp_path, monkeypatch):
+    _, (_, reader) = judges
+    reader.save_pretrained(tmp_path / "clap")
+    listener = object()
+    monkeypatch.setattr(melception, "load_published", lambda path, *bands: (listener, path, bands))
+    (tmp_path / "bands.txt").write_text("0.5 0.1\n" * 80)
+    heard, (words, read) = replication.load_judges(
+        "file.pt", tmp_path / "clap", by_formula.vocabulary(tmp_path / "bert"),
+        tmp_path / "bands.txt")
+    assert heard[:2] == (listener, "file.pt") and len(heard[2][0]) == 80
+    assert torch.equal(read.texts(words, ["a dog"]), reader.texts(words, ["a dog"]))
+
+
 def test_a_short_recording_is_padded_and_a_long_one_cut(tmp_path):
     sounds.write(tmp_path / "a.wav", 0.5 * np.ones(4000, np.float32))
     assert replication.fitted(tmp_path / "a.wav", 0.125).shape == (2000,)
     long = replication.fitted(tmp_path / "a.wav", 0.5)
     assert long.shape == (8000,) and not long[4000:].any()
     assert torch.allclose(long[:4000], torch.tensor(0.5), atol=1e-3)
+
+
+def test_the_command_answers_a_part_of_a_corpus_and_prints_its_scores(
+        judges, pipe, tmp_path, monkeypatch, capsys):
+    folder = made_corpora.audiocaps(tmp_path / "corpus")
+    monkeypatch.setattr(loading, "pipeline", lambda model, device, sampler: pipe)
+    monkeypatch.setattr(replication, "load_judges", lambda *files: judges)
+    with pytest.raises(SystemExit) as ended:
+        command.app(["evaluate", "audiocaps", str(folder), "--melception", "x.pt", "--clap", "y",
+                     "-o", str(tmp_path / "out"), "--part", "train", "--seconds", "0.512",
+                     "--steps", "2"])
+    printed = capsys.readouterr().out.splitlines()
+    assert ended.value.code == 0
+    assert [line.split()[0] for line in printed] == ["FID", "KL", "CLAP", "CLAP"]
+    assert "n = 2, audiocaps, answers of a pipeline, by Melception" in printed[0]
