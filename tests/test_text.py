@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, T5Config, T5EncoderModel
 
-from maa import clap, clip, masking, text, training
+from maa import clap, clip, masking, msclap, text, training
 from maa.errors import MaaWarning
 
 CAPTIONS = ["a dog barking", "heavy rain falling", "a siren far and loud", "a cat", "a bell"]
@@ -32,6 +32,9 @@ def encoder(kind, vocabulary):
             "t5": lambda: masking.t5_encoder(masking.build_t5(vocabulary, width=WIDTH, layers=1)),
             "clip": lambda: clip.text_half(clip.build(
                 vocabulary, width=WIDTH, text_layers=1, picture_width=16, picture_layers=1)),
+            "msclap": lambda: msclap.MsClapText(BertConfig(
+                vocab_size=vocabulary, hidden_size=WIDTH, num_hidden_layers=1,
+                num_attention_heads=2, intermediate_size=WIDTH, projection_dim=WIDTH)),
         }[kind]().eval()
         for module in network.modules():
             if isinstance(module, torch.nn.Embedding):
