@@ -80,17 +80,14 @@ def judged(asked, folder, judges, *, what, seconds=10.0, batch=16):
 
     what:     the generator in words
     """
-    listener, (tokenizer, reader) = judges
-    heard = {"made": [], "real": []}
-    for start in range(0, len(asked), batch):
-        part = asked[start : start + batch]
-        words = reader.texts(tokenizer, list(part.prompt))
-        for kind, paths in (("made", [Path(folder) / one for one in part.file]),
-                            ("real", part.reference)):
-            waves = torch.stack([fitted(path, seconds) for path in paths])
-            heard[kind].append(listen(listener, reader, waves, words))
-    made, real = ({name: np.concatenate([one[name] for one in heard[kind]])
-                   for name in heard[kind][0]} for kind in ("made", "real"))
+    _, (tokenizer, reader) = judges
+    paths, row = np.unique(asked.reference, return_inverse=True)  # of several captions one sound
+    real = {name: array[row] for name, array in hear(paths, judges, seconds, batch).items()}
+    made = hear([Path(folder) / one for one in asked.file], judges, seconds, batch)
+    words = np.concatenate([reader.texts(tokenizer, list(asked.prompt[start : start + batch])).cpu()
+                            for start in range(0, len(asked), batch)])
+    for sides in (real, made):
+        sides["cosines"] = metrics.clap_score(sides["sounds"], words)
     pairs = np.stack([real["scores"], made["scores"]], 1)  # (clips, 2, classes)
     found = [rows.finding("FID", metrics.frechet_distance, real["features"], made["features"]),
              rows.finding("KL", lambda both: metrics.kl(both[:, 0], both[:, 1]), pairs),
@@ -108,14 +105,17 @@ def fitted(path, seconds):
     return F.pad(wave[:length], (0, max(0, length - len(wave))))
 
 
-def listen(listener, reader, waves, words):
-    """What the judges leave of some sounds: features, scores and cosines with their words."""
-    place = training.device()
-    mels = mel.log_mel(waves.to(place))
-    features = classifier.apply(listener.features, mels)
-    cosines = (reader.sounds(waves.to(place)) * words).sum(1)
-    return {"features": features.numpy(), "cosines": cosines.cpu().numpy(),
-            "scores": classifier.apply(listener.head, features).numpy()}
+def hear(paths, judges, seconds, batch):
+    """What the judges leave of sound files: features and scores of the listener, CLAP's vectors."""
+    listener, (_, reader) = judges
+    place, parts = training.device(), []
+    for start in range(0, len(paths), batch):
+        waves = torch.stack([fitted(one, seconds) for one in paths[start : start + batch]])
+        waves = waves.to(place)
+        features = classifier.apply(listener.features, mel.log_mel(waves))
+        parts.append({"features": features, "sounds": reader.sounds(waves).cpu(),
+                      "scores": classifier.apply(listener.head, features)})
+    return {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
 
 
 def evaluate(asked, pipe, output, judges, name, *, seconds=10.0, **told):

@@ -90,6 +90,17 @@ def test_the_recordings_themselves_have_no_distance_from_themselves(asked, judge
     assert found["x", "CLAP"] == pytest.approx(found["recordings", "CLAP"], abs=1e-3)
 
 
+def test_a_recording_with_several_captions_is_heard_once(
+        asked, pipe, judges, tmp_path, monkeypatch):
+    replication.answer(pipe, asked, tmp_path, **TOLD)
+    read, fitted = [], replication.fitted
+    monkeypatch.setattr(replication, "fitted", lambda path, seconds: (
+        read.append(str(path)) or fitted(path, seconds)))
+    replication.judged(asked, tmp_path, judges, what="x", seconds=TOLD["seconds"], batch=2)
+    assert sorted(read) == sorted({*asked.reference, *(f"{tmp_path}/{one}" for one in asked.file)})
+    assert asked.reference.duplicated().any()
+
+
 def test_published_judges_are_loaded_from_their_files(judges, tmp_path, monkeypatch):
     _, (_, reader) = judges
     reader.save_pretrained(tmp_path / "clap")
