@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import multiprocessing
 import os
 import signal
 import socket
@@ -20,19 +19,12 @@ import torch
 from maa import diffusion, jobs, processes, run, training
 from maa.errors import MaaError
 
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    ["maa.autoencoder", "maa.captioner", "maa.diffsound", "maa.diffusion", "maa.retriever",
-     "maa.vocoder"])
 STOPPED = 143
 
 
 @pytest.fixture(scope="module", autouse=True)
 def server():
-    """The process from which children are forked has imported what they need, once."""
-    process = PROCESSES.Process(target=tiny_trainers.nothing)
-    process.start()
-    process.join()
+    tiny_trainers.start_server()
 
 
 def member(folder, place, steps, pause):
@@ -72,7 +64,7 @@ def places(count):
 
 def start(folder, count, steps=60, pause=0.0):
     folder.mkdir(exist_ok=True)
-    started = [PROCESSES.Process(target=member, args=(folder, place, steps, pause))
+    started = [tiny_trainers.PROCESSES.Process(target=member, args=(folder, place, steps, pause))
                for place in places(count)]
     for process in started:
         process.start()

@@ -1,7 +1,6 @@
 """The loop that every train() shares: it learns, it survives, it refuses."""
 
 import inspect
-import multiprocessing
 import os
 import random
 import re
@@ -18,23 +17,16 @@ import torch
 from maa import checkpoints, runs, training
 from maa.errors import MaaError
 
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    ["maa.autoencoder", "maa.captioner", "maa.diffsound", "maa.diffusion", "maa.retriever",
-     "maa.vocoder"])
-
 
 @pytest.fixture(scope="module", autouse=True)
 def server():
-    """The process from which children are forked has imported what they need, once."""
-    process = PROCESSES.Process(target=tiny_trainers.nothing)
-    process.start()
-    process.join()
+    tiny_trainers.start_server()
 
 
 def start(name, folder, changed=None):
     folder.mkdir(exist_ok=True)
-    process = PROCESSES.Process(target=tiny_trainers.run, args=(name, folder, changed))
+    process = tiny_trainers.PROCESSES.Process(
+        target=tiny_trainers.run, args=(name, folder, changed))
     process.start()
     return process
 

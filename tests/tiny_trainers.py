@@ -1,6 +1,7 @@
 """Every train() of maa at its smallest, for tests that start, kill and resume it."""
 
 import hashlib
+import multiprocessing
 import sys
 
 import torch
@@ -9,6 +10,10 @@ from maa import autoencoder, captioner, checkpoints, clap, classifier, clip, cod
 from maa import diffusion, masking, retriever, text, training, vocoder
 
 STEPS, SAVE = 12, 2
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(
+    ["maa.autoencoder", "maa.captioner", "maa.diffsound", "maa.diffusion", "maa.retriever",
+     "maa.vocoder"])
 
 
 def sounds(clips=6, samples=20_480):
@@ -131,6 +136,13 @@ def run(name, folder, changed=None):
     torch.set_num_threads(1)
     sys.stderr = open(folder / "stderr.txt", "a")  # noqa: SIM115 (closed by the process's end)
     TRAINERS[name](folder, **(changed or {}))
+
+
+def start_server():
+    """The process from which children are forked has imported what they need, once."""
+    process = PROCESSES.Process(target=nothing)
+    process.start()
+    process.join()
 
 
 def nothing():
