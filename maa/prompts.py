@@ -16,9 +16,6 @@ Notebook: 12_reprogrammed_prompts.
 
 import re
 
-import numpy as np
-import torch
-
 from maa import errors, scenes
 
 WORDS = {
@@ -111,8 +108,7 @@ def pool(clips, database, samples, count, generator, most=2, texts=8, plainly=0.
     generator:  numpy Generator; sounds are also started elsewhere and up to 6 dB quieter or louder
     texts:      of each scene; their templates differ and all say the order heard
     plainly:    share of the texts that use PLAIN, not TEMPLATES
-    returns     (scenes (count, samples) float32 tensor,
-                 for each scene a list of `texts` strings, for each scene its order)
+    returns     (scenes.Scenes, for each a list of `texts` strings, for each its order)
 
     Raises and warns as reprogram(). Differs: the paper mixes anew at every step.
     """
@@ -126,16 +122,19 @@ def pool(clips, database, samples, count, generator, most=2, texts=8, plainly=0.
     for label in by_label:
         check_room(samples, most, known - {label})
     warn_of_templates([caption for captions, _, _ in clips for caption in captions])
-    sounds, told, orders, labels = np.empty((count, samples), np.float32), [], [], sorted(by_label)
-    for scene in sounds:
+    told, orders, parts, labels = [], [], [], sorted(by_label)
+    for _ in range(count):
         label = pick(labels, generator)
         captions, wave = pick(by_label[label], generator)
         plan, order, waves = draw(wave, database, most, generator, label)
-        waves = [scenes.varied(one, generator) for one in waves]
-        scene[:] = scenes.join(waves, samples, generator)
         told.append(tell(captions, plan, texts, generator, plainly))
         orders.append(order)
-    return torch.from_numpy(sounds), told, orders
+        parts.append(waves)
+
+    def make(number, own):
+        return scenes.join([scenes.varied(one, own) for one in parts[number]], samples, own)
+
+    return scenes.Scenes(make, count, samples, int(generator.integers(2**63))), told, orders
 
 
 def draw(wave, database, most, generator, own=None):

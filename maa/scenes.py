@@ -16,9 +16,61 @@ from maa import mel, synthesis, words
 FADE = 320  # samples (20 ms) over which a short clip begins and ends
 BLEND = 4800  # samples (0.3 s) over which a long clip gives way to a long one
 SHORT = 1.5  # seconds; shorter clips are set apart by pauses
+AT_ONCE = 64  # scenes on their way to a GPU
 SHARE = 5  # of joined sounds none gets less than a fifth of the time
 SHORTEST = 2 * SHARE * FADE  # samples of joined sounds: a fifth holds two fades
 ORDER = ["{}, then {}", "{} followed by {}", "first {}, after that {}", "{} and afterwards {}"]
+
+
+class Scenes:
+    """Scenes that are made when they are asked for: a million fit where their clips do.
+
+    make:      make(number, generator) -> (samples,) float32 array, alike for a like generator
+    count:     how many there are
+    samples:   of each
+    seed:      of all; scene i has a generator of its own and depends on no other
+    """
+
+    def __init__(self, make, count, samples, seed):
+        self.make, self.shape, self.seed = make, (count, samples), seed
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        """One scene (samples,) or, for a slice or several numbers, (scenes, samples): tensors."""
+        if isinstance(rows, slice):
+            rows = range(len(self))[rows]
+        if isinstance(rows, (int, np.integer)):
+            return self.one(range(len(self))[rows])
+        many = [self.one(int(row)) for row in rows]
+        return torch.stack(many) if many else torch.empty(0, self.shape[1])
+
+    def one(self, number):
+        generator = np.random.default_rng([self.seed, number])
+        return torch.from_numpy(self.make(number, generator))
+
+    def split(self, batch):
+        """Parts of `batch` scenes, one after another."""
+        return (self[start : start + batch] for start in range(0, len(self), batch))
+
+    def to(self, place, dtype=torch.float32):
+        """All of them at a place, never twice: (scenes, samples) tensor."""
+        whole, start = torch.empty(self.shape, dtype=dtype, device=place), 0
+        for part in self.split(AT_ONCE):
+            whole[start : start + len(part)] = part.to(place, dtype)
+            start += len(part)
+        return whole
+
+    def __add__(self, more):
+        """These, then the others, which must be as long."""
+        if self.shape[1] != more.shape[1]:
+            raise ValueError(f"scenes have {self.shape[1]} and {more.shape[1]} samples, expected "
+                             f"as many")
+        count = len(self)
+        return Scenes(lambda number, _: (self.one(number) if number < count
+                                         else more.one(number - count)).numpy(),
+                      count + len(more), self.shape[1], self.seed)
 
 
 def fill(clips, samples, generator):
@@ -116,29 +168,31 @@ def draw(waves, table, seconds, count, generator, *, two_events=0.25, joined=0.5
     two_events:    share of scenes with two labels, one after the other
     joined:        share of parts made of two or three clips of a label, not of one repeated
     generator:     numpy Generator
-    returns        (scenes (count, samples) float32 tensor,
-                   for each scene a tuple of its parts: (label, words of its clip or None))
+    returns        (Scenes, for each a tuple of its parts: (label, words of its clip or None))
     """
     rows = {label: np.flatnonzero(table["label"] == label) for label in sorted(set(table["label"]))}
     names, samples = list(rows), round(seconds * mel.RATE)
-    scenes, heard = np.empty((count, samples), np.float32), []
+    plans = [planned(names, rows, two_events, joined, generator) for _ in range(count)]
 
-    def part(label, length):
-        several = int(generator.integers(2, 4)) if generator.random() < joined else 1
-        picks = generator.choice(rows[label], several)
-        own = table["caption"].iloc[picks[0]] if several == 1 else None
-        return fill([varied(waves[i], generator) for i in picks], length, generator), (label, own)
+    def make(number, own):
+        cut = int(samples * own.uniform(0.4, 0.6)) if len(plans[number]) > 1 else samples
+        return np.concatenate([
+            fill([varied(waves[i], own) for i in picks], length, own)
+            for (_, picks), length in zip(plans[number], (cut, samples - cut))])
 
-    for number in range(count):
-        if len(names) > 1 and generator.random() < two_events:
-            pair = [names[i] for i in generator.choice(len(names), 2, replace=False)]
-            cut = int(samples * generator.uniform(0.4, 0.6))
-            parts = [part(pair[0], cut), part(pair[1], samples - cut)]
-        else:
-            parts = [part(names[generator.integers(len(names))], samples)]
-        scenes[number] = np.concatenate([sound for sound, _ in parts])
-        heard.append(tuple(words for _, words in parts))
-    return torch.from_numpy(scenes), heard
+    caption = table["caption"].to_numpy()
+    heard = [tuple((label, caption[picks[0]] if len(picks) == 1 else None)
+                   for label, picks in plan) for plan in plans]
+    return Scenes(make, count, samples, int(generator.integers(2**63))), heard
+
+
+def planned(names, rows, two_events, joined, generator):
+    """What one scene holds: (label, numbers of its clips) of one part or of two."""
+    two = len(names) > 1 and generator.random() < two_events
+    several = generator.choice(len(names), 1 + two, replace=False)
+    return [(names[i], generator.choice(
+        rows[names[i]], generator.integers(2, 4) if generator.random() < joined else 1))
+        for i in several]
 
 
 def by_recording(table):
