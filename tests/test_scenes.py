@@ -71,6 +71,12 @@ def test_scenes_after_scenes_keep_what_they_are():
         first + scenes.Scenes(None, 1, 3, 0)
 
 
+def test_shorter_scenes_are_the_beginnings_of_the_same():
+    short = counted().until(1)
+    assert short.shape == (7, 1)
+    assert torch.equal(short[:], counted()[:][:, :1])
+
+
 def test_nothing_is_made_before_it_is_asked_for():
     made = scenes.Scenes(lambda number, generator: 1 / 0, 10**9, 160_000, 0)
     assert made.shape == (10**9, 160_000)
