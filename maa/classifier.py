@@ -84,15 +84,15 @@ def build(name, names, **shape):
 
 
 def train(folder, waves, labels, *, network="resnet18", steps, batch=64, frames=None,
-          learning_rate=0.001, seed=0, mixup=0.3, pitch=0, save_every=1000, fingerprint="",
-          **shape):
+          learning_rate=0.001, seed=0, mixup=0.3, decay=0.995, save_every=1000,
+          fingerprint="", **shape):
     """A network that names the sound of a scene.
 
     waves:    (scenes, samples) float tensor of one-label training scenes, 16 kHz
     labels:   name of each scene
     frames:   of a mel at each step, begun anywhere in its scene: fewer cost less; None takes all
     mixup:    share of batches whose scenes are added in pairs, labels in proportion
-    pitch:    bands by which a scene may lie higher or lower at a step
+    decay:    of the moving average of its weights
     shape:    keywords of the network's class, such as widths of Vgg
     returns   the trained network, in eval mode; `.names` are the labels it knows
 
@@ -114,7 +114,6 @@ def train(folder, waves, labels, *, network="resnet18", steps, batch=64, frames=
         sound, share = mixed(pool[pick].float(), mixup, generator)
         target = share * target + (1 - share) * target.flip(0)
         mels = disturbed(mel.log_mel(sound), generator)  # begins anywhere: it was shifted round
-        mels = raised(mels, pitch, generator) if pitch else mels
         return {"mel": mels[..., :frames], "target": target}
 
     def loss(now, step):
@@ -124,12 +123,12 @@ def train(folder, waves, labels, *, network="resnet18", steps, batch=64, frames=
 
     settings = {"network": network, "shape": shape, "steps": steps, "batch": batch,
                 "frames": frames, "labels": names, "seed": seed, "learning_rate": learning_rate,
-                "mixup": mixup, "pitch": pitch, "data": fingerprint}
+                "mixup": mixup, "decay": decay, "data": fingerprint}
     turn = training.Turn(("classifier",), loss, learning_rate, weight_decay=0.05)
     model.to(memory_format=torch.channels_last)
     trained = training.train(
         folder, modules={"classifier": model}, turns=[turn], batch=draw, steps=steps,
-        settings=settings, seed=seed, averaged=("classifier",), decay=0.995, save_every=save_every,
+        settings=settings, seed=seed, averaged=("classifier",), decay=decay, save_every=save_every,
         compiled=[model] if network == "melception" else [],  # a third of the time
         label=f"classifier {network}")["classifier"]
     trained.names = names
@@ -165,17 +164,6 @@ def disturbed(mels, generator):
         at = torch.arange(size, device=place).view([-1 if a == axis else 1 for a in range(4)])
         mels = torch.where((at >= start) & (at < start + width), CENTRE, mels)
     return mels
-
-
-def raised(mels, most, generator):
-    """The same sounds, each up to `most` bands higher or lower; the outermost band is repeated.
-
-    Salamon and Bello (2017) found no other disturbance of such sounds as useful.
-    """
-    clips, _, bands, _ = mels.shape
-    step = torch.randint(-most, most + 1, (clips, 1, 1, 1), generator=generator, device=mels.device)
-    index = torch.arange(bands, device=mels.device).view(1, 1, bands, 1) - step
-    return mels.gather(2, index.clamp(0, bands - 1).expand(mels.shape))
 
 
 @torch.inference_mode()

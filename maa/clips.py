@@ -18,6 +18,7 @@ import numpy as np
 from maa import corpus, errors, files, listed, recordings, sounds, synthesis
 
 ROOT_VARIABLE = "MAA_DATA"
+IN_MEMORY = 100 * 3600  # seconds of sound (23 GB) that a process holds; of more it holds the paths
 
 
 def load(folder, split=None, annotation=None):
@@ -26,7 +27,8 @@ def load(folder, split=None, annotation=None):
     folder:      written by one of SOURCES
     split:       "train", "held_out", "unheard" or None for all three
     annotation:  "caption", "none" (sound without language) or None for both
-    returns      DataFrame and, row by row, a list of (samples,) float32 at 16 kHz
+    returns      DataFrame and, row by row, a list of (samples,) float32 at 16 kHz; of more than
+                 IN_MEMORY seconds a list of Unread instead
 
     Raises ValueError for an unknown split or annotation; MaaError D-MISSING without clips.csv or
     without clips, C-… for one that is damaged or edited meanwhile, A-… for a missing or damaged
@@ -48,10 +50,27 @@ def load(folder, split=None, annotation=None):
         for column, word in (("split", split), ("annotation", annotation)):
             table = table if word is None else table[table[column] == word]
         waves = [
-            sounds.read(folder / file, min_seconds=0, expected_seconds=seconds)
+            Unread(folder / file, seconds)
             for file, seconds in zip(table.file, table.seconds, strict=True)
         ]
+        many = table.seconds.sum() > IN_MEMORY
+        waves = [wave if many and wave.path.is_file() else np.asarray(wave) for wave in waves]
     return table.reset_index(drop=True), waves
+
+
+class Unread:
+    """A sound that is read whenever it is used: numpy takes it for the array of its samples.
+
+    path:      of the file
+    seconds:   that it lasts
+    """
+
+    def __init__(self, path, seconds):
+        self.path, self.seconds = path, seconds
+
+    def __array__(self, dtype=None, copy=None):
+        wave = sounds.read(self.path, min_seconds=0, expected_seconds=self.seconds)
+        return wave.astype(dtype or wave.dtype, copy=False)
 
 
 def _table(path):

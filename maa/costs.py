@@ -20,7 +20,7 @@ import torch
 from scipy import stats
 from torch.utils.flop_counter import FlopCounterMode
 
-from maa import mel
+from maa import clips, mel
 
 LEARNS, THROUGH, LISTENS = 3, 2, 1  # forwards' worth of work: both gradients, the input's, none
 KINDS = ("pictures", "waves")  # what a network works on: those on waves wait for memory
@@ -160,13 +160,15 @@ def disk(work, hours, *, flac=0.6, copies=2, checkpoints=3, sounds=8000, seconds
         ("sounds to be judged", copies * of_sound(sounds * seconds, 2))], columns=["what", "GB"])
 
 
-def memory(rows, variants, hours):
+def memory(rows, variants, hours, gpus=8):
     """GB that every process of a stage holds besides its networks, as the notebooks are written.
 
     rows, variants:  as for workloads.of
-    hours:           of all corpora, loaded as float32
-    returns          a row a stage; host: clips and scenes; GPU: scenes in float16, or latents
+    hours:           of all corpora; what clips.load leaves on the disk takes no memory
+    gpus:            on which a stage trains, one process each; judges train on one
+    returns          a row a stage; host: clips; GPU: this process's scenes in float16, or latents
     """
+    clip_gb = of_sound(min(3600 * hours, clips.IN_MEMORY), NUMBER)
     found = {}
     for stage in ("pseudo_captions", "clap", "autoencoder", "vocoder", "diffusion", "diffsound",
                   *(f"variant@{name}" for name in variants), "judges"):
@@ -176,8 +178,7 @@ def memory(rows, variants, hours):
         values = row["channels"] * mel.BANDS * mel.trained_frames(row["seconds"]) // mel.COLUMN**2
         on_gpu = (scenes * values * NUMBER / 1e9 if section in ("diffusion", "variant")
                   else of_sound(scenes * row["seconds"], 2))
-        found[stage] = {"clips": of_sound(3600 * hours, NUMBER),
-                        "scenes": of_sound(scenes * row["seconds"], NUMBER), "on the GPU": on_gpu}
+        found[stage] = {"clips": clip_gb, "on the GPU": on_gpu / (1 if stage == "judges" else gpus)}
     return pd.DataFrame(found).T.rename_axis("stage")
 
 

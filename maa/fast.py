@@ -14,7 +14,7 @@ import copy
 
 import torch
 
-from maa import autoencoder, diffusion, mel, requests, text
+from maa import autoencoder, diffusion, mel, requests, text, training
 from maa.errors import MaaError
 
 PARTS = ("read", "denoise", "decode", "vocode")  # of a chain, in their order
@@ -119,7 +119,7 @@ class Chain:
         for number, t in enumerate(scheduler.timesteps):
             seen = scheduler.scale_model_input(latents, t).to(self.dtype)
             scale = self.guidance if number in self.guided else 1.0
-            seen = seen.contiguous(memory_format=torch.channels_last)
+            seen = seen.contiguous(memory_format=training.layout(seen.device))
             guess = diffusion.guided_noise(unet, seen, self.times[number], words, empty, scale)
             latents = scheduler.step(guess.float(), t, latents).prev_sample
         self.latents = latents

@@ -126,9 +126,16 @@ def read_json(found, path):
 
 
 def read_content(found, path):
-    """The bytes of a list, unpacked if it ends in .gz; MaaError C-GZIP if that cannot be done."""
-    source = os.path.join(found.root, path)
-    with inputs.opened(source, root=found.root, follow_links=found.follow_links) as file:
+    """The bytes of a list; as unpacked()."""
+    return unpacked(os.path.join(found.root, path), path, found.root, found.follow_links)
+
+
+def unpacked(source, path, root, follow_links=False):
+    """The bytes of a file, unpacked if it ends in .gz; MaaError C-GZIP if that cannot be done.
+
+    path:   how the file is called in an error
+    """
+    with inputs.opened(source, root=root, follow_links=follow_links) as file:
         try:
             content = (gzip.open(file) if path.endswith(".gz") else file).read(CAP + 1)
         except (OSError, EOFError, zlib.error) as fault:

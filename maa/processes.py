@@ -36,6 +36,11 @@ def share(batch):
     return batch // count()
 
 
+def own():
+    """Which of many things are this process's: every count()th from its rank on, a slice."""
+    return slice(rank(), None, count())
+
+
 def device():
     """The accelerator of this process if there is one, else the CPU."""
     if not torch.cuda.is_available():

@@ -8,10 +8,8 @@ Source: Section 3.2.1. Differs: small networks, trained here on the captioned cl
 Notebook: 11_pseudo_captions.
 """
 
-import gzip
 import math
 import os
-import zlib
 from pathlib import Path
 
 import torch
@@ -21,11 +19,10 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from maa import captioner, classifier, clips, contrast, files, inputs, mel, text, training
+from maa import captioner, classifier, clips, contrast, files, inventory, mel, text, training
 from maa.errors import MaaError
 
 FEWEST, MOST = 2, 30  # words of a sentence in the pool
-CAP = 64 * 2**20  # bytes of one unpacked table
 TABLES = {  # file names of published captions, and the columns that hold them
     "audiocaps_*.csv*": ["caption"],
     "clotho_captions_*.csv*": [f"caption_{number}" for number in range(1, 6)],
@@ -143,9 +140,14 @@ def retrieve(expert, mels, pool, count):
     if not pool:
         raise ValueError("the pool is empty, expected sentences; has any clip a caption?")
     tokenizer, network = expert
+    return nearest(network, mels, pool, meanings(tokenizer, network.read, pool), count)
+
+
+def nearest(network, mels, pool, read, count):
+    """As retrieve(), of a pool whose sentences have been read: (sentences, width) vectors."""
     heard = classifier.apply(network.hear, mels)
-    nearest = (heard @ meanings(tokenizer, network.read, pool).T).topk(min(count, len(pool)), dim=1)
-    return [[pool[row] for row in rows] for rows in nearest.indices.tolist()]
+    rows = (heard @ read.T).topk(min(count, len(pool)), dim=1).indices
+    return [[pool[row] for row in several] for several in rows.tolist()]
 
 
 @torch.no_grad()
@@ -184,7 +186,8 @@ def read_pool(root=None):
     found = {}
     for pattern, columns in TABLES.items():
         for path in sorted(Path(root).rglob(pattern)):
-            table = files.parse_table(_unpacked(path, root), str(path), columns, str)
+            table = files.parse_table(
+                inventory.unpacked(path, str(path), root), str(path), columns, str)
             found |= dict.fromkeys(map(plain, table[columns].to_numpy().ravel()))
     kept = [one for one in found if FEWEST <= len(one.split()) <= MOST]
     if not kept:
@@ -192,19 +195,6 @@ def read_pool(root=None):
             f"no captions in {sorted(TABLES)} under {str(root)!r}; name their folder in the "
             f"environment variable {clips.ROOT_VARIABLE}"))
     return kept
-
-
-def _unpacked(path, root):
-    with inputs.opened(path, root=root) as file:
-        try:
-            packed = gzip.open(file) if path.suffix == ".gz" else file
-            content = packed.read(CAP + 1)
-        except (OSError, EOFError, zlib.error) as fault:
-            raise MaaError(
-                "C-GZIP", f"{str(path)!r} is damaged: {fault}; fetch it again") from fault
-    if len(content) > CAP:
-        raise MaaError("C-GZIP", f"{str(path)!r} is over {CAP >> 20} MiB when unpacked")
-    return content
 
 
 def readable(pool, captions):

@@ -11,7 +11,7 @@ Notebooks: 10_clips, 12_reprogrammed_prompts.
 import numpy as np
 import torch
 
-from maa import mel, synthesis, words
+from maa import mel, processes, synthesis, words
 
 FADE = 320  # samples (20 ms) over which a short clip begins and ends
 BLEND = 4800  # samples (0.3 s) over which a long clip gives way to a long one
@@ -25,14 +25,15 @@ ORDER = ["{}, then {}", "{} followed by {}", "first {}, after that {}", "{} and 
 class Scenes:
     """Scenes that are made when they are asked for: a million fit where their clips do.
 
-    make:      make(number, generator) -> (samples,) float32 array, alike for a like generator
-    count:     how many there are
-    samples:   of each
-    seed:      of all; scene i has a generator of its own and depends on no other
+    make:      make(number, generator) -> float32 array, alike for a like generator
+    numbers:   of the scenes, list or range; each has a generator of its own and depends on no other
+    shape:     of each: (samples,)
+    seed:      of all
     """
 
-    def __init__(self, make, count, samples, seed):
-        self.make, self.shape, self.seed = make, (count, samples), seed
+    def __init__(self, make, numbers, shape, seed):
+        self.make, self.numbers, self.seed = make, numbers, seed
+        self.shape = len(numbers), *shape
 
     def __len__(self):
         return self.shape[0]
@@ -42,13 +43,13 @@ class Scenes:
         if isinstance(rows, slice):
             rows = range(len(self))[rows]
         if isinstance(rows, (int, np.integer)):
-            return self.one(range(len(self))[rows])
-        many = [self.one(int(row)) for row in rows]
-        return torch.stack(many) if many else torch.empty(0, self.shape[1])
+            return self.one(rows)
+        many = [self.one(row) for row in rows]
+        return torch.stack(many) if many else torch.empty(0, *self.shape[1:])
 
-    def one(self, number):
-        generator = np.random.default_rng([self.seed, number])
-        return torch.from_numpy(self.make(number, generator))
+    def one(self, row):
+        number = self.numbers[row]
+        return torch.from_numpy(self.make(number, np.random.default_rng([self.seed, number])))
 
     def split(self, batch):
         """Parts of `batch` scenes, one after another."""
@@ -64,18 +65,25 @@ class Scenes:
 
     def until(self, samples):
         """The same scenes, shorter."""
-        return Scenes(lambda number, _: self.one(number).numpy()[:samples], len(self), samples,
-                      self.seed)
+        return Scenes(
+            lambda number, own: self.make(number, own)[:samples], self.numbers, (samples,),
+            self.seed)
+
+    def mels(self, frames):
+        """The first so many frames of their log-mels: Scenes of shape (1, 80, frames)."""
+        def make(number, own):
+            return mel.log_mel(torch.from_numpy(self.make(number, own)))[0, ..., :frames].numpy()
+
+        return Scenes(make, self.numbers, (1, mel.BANDS, frames), self.seed)
 
     def __add__(self, more):
         """These, then the others, which must be as long."""
-        if self.shape[1] != more.shape[1]:
+        if self.shape[1:] != more.shape[1:]:
             raise ValueError(f"scenes have {self.shape[1]} and {more.shape[1]} samples, expected "
                              f"as many")
         count = len(self)
-        return Scenes(lambda number, _: (self.one(number) if number < count
-                                         else more.one(number - count)).numpy(),
-                      count + len(more), self.shape[1], self.seed)
+        return Scenes(lambda row, _: (self[row] if row < count else more[row - count]).numpy(),
+                      range(count + len(more)), self.shape[1:], self.seed)
 
 
 def fill(clips, samples, generator):
@@ -85,6 +93,7 @@ def fill(clips, samples, generator):
     generator:  numpy Generator; chooses the pauses after short clips
     returns     (samples,) float32
     """
+    clips = [np.asarray(clip) for clip in clips]
     scene, start, turn, before = np.zeros(samples, np.float32), 0, 0, 0
     while start < samples:
         clip, following = (clips[(turn + more) % len(clips)] for more in (0, 1))
@@ -115,6 +124,7 @@ def join(waves, samples, generator):
     Raises ValueError for too many waves, too short a scene, or a wave that is a batch.
     """
     check_room(samples, len(waves) - 1)
+    waves = [np.asarray(wave) for wave in waves]
     for shape in map(np.shape, waves):
         if len(shape) != 1 or shape[0] == 0:
             raise ValueError(f"a wave has shape {shape}, expected (samples,); is it a batch?")
@@ -161,9 +171,14 @@ def of_clips(waves, seconds, seed=0):
 
     returns  (clips, samples) float32 tensor
     """
-    generator = np.random.default_rng(seed)
+    return alone(waves, seconds, seed)[:]
+
+
+def alone(waves, seconds, seed=0):
+    """As of_clips(), made when they are asked for: Scenes."""
     samples = round(seconds * mel.RATE)
-    return torch.from_numpy(np.stack([fill([wave], samples, generator) for wave in waves]))
+    return Scenes(lambda number, own: fill([waves[number]], samples, own), range(len(waves)),
+                  (samples,), seed)
 
 
 def draw(waves, table, seconds, count, generator, *, two_events=0.25, joined=0.5):
@@ -173,7 +188,8 @@ def draw(waves, table, seconds, count, generator, *, two_events=0.25, joined=0.5
     two_events:    share of scenes with two labels, one after the other
     joined:        share of parts made of two or three clips of a label, not of one repeated
     generator:     numpy Generator
-    returns        (Scenes, for each a tuple of its parts: (label, words of its clip or None))
+    returns        (Scenes, for each a tuple of its parts: (label, words of its clip or None));
+                   where several processes train together, this one's share of both
     """
     rows = {label: np.flatnonzero(table["label"] == label) for label in sorted(set(table["label"]))}
     names, samples = list(rows), round(seconds * mel.RATE)
@@ -188,7 +204,8 @@ def draw(waves, table, seconds, count, generator, *, two_events=0.25, joined=0.5
     caption = table["caption"].to_numpy()
     heard = [tuple((label, caption[picks[0]] if len(picks) == 1 else None)
                    for label, picks in plan) for plan in plans]
-    return Scenes(make, count, samples, int(generator.integers(2**63))), heard
+    own = processes.own()
+    return Scenes(make, range(count)[own], (samples,), int(generator.integers(2**63))), heard[own]
 
 
 def planned(names, rows, two_events, joined, generator):
@@ -208,6 +225,7 @@ def by_recording(table):
 
 def varied(wave, generator):
     """The clip started elsewhere and up to 6 dB quieter: its own level is the highest."""
+    wave = np.asarray(wave)
     if len(wave) > SHORT * mel.RATE:
         wave = np.roll(wave, int(generator.integers(len(wave))))
     return wave * 10 ** (generator.uniform(-6, 0) / 20)

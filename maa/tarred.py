@@ -186,7 +186,7 @@ def distillers(*, writer: Path, finder: Path, clap: Path, clap_words: Path, capt
     Raises MaaError K-… or C-… for models or captions that are not there, C-POOL without captions.
     Source: Section 3.2.1, Table 5.  Notebook: 11_pseudo_captions.
     """
-    from maa import captioner, classifier, experts, mel, retriever, scenes, training  # seconds
+    from maa import captioner, experts, mel, retriever, scenes, training  # seconds
 
     table = files.read_table(captions, ["caption", "split", "annotation"], str)
     sentences = retriever.POOLS[pool](
@@ -202,10 +202,8 @@ def distillers(*, writer: Path, finder: Path, clap: Path, clap_words: Path, capt
         scene = scenes.of_clips(waves, seconds).to(training.device())
         mels = mel.log_mel(scene)[..., :mel.trained_frames(seconds)]
         written = captioner.write(writer, words, scene, count, generator, temperature)
-        near = classifier.apply(finder.hear, mels) @ meanings.T
-        nearest = near.topk(min(count, len(sentences)), dim=1).indices.tolist()
-        said = {"captioning": written,
-                "retrieval": [[sentences[row] for row in rows] for rows in nearest]}
+        found = retriever.nearest(finder, mels, sentences, meanings, count)
+        said = {"captioning": written, "retrieval": found}
         score = functools.partial(experts.clap_scores, judge, clap_words, mels)
         return experts.distil(ids, said, score, threshold)
 

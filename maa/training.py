@@ -26,6 +26,9 @@ from tqdm.auto import tqdm
 from maa import files, processes, runs, stopping
 
 
+MOST = 200  # checkpoints that a run writes, one after another
+
+
 @dataclasses.dataclass
 class Turn:
     """One optimizer's part of a step.
@@ -83,6 +86,7 @@ def train(folder, *, modules, turns, batch, steps, settings, seed=0, averaged=()
     settings:  {name: value} that make this run what it is; a resume with others is refused
     warm_up:   share of the steps over which the learning rate rises to its peak
     averaged:  names of modules whose moving average (EMA, `decay`) is kept
+    save_every:  steps between checkpoints, or more: a run writes MOST of them at the most
     held_out:  held_out(modules) -> {name: value}, measured on the averaged weights at every save
     compiled:  modules or submodules to compile on CUDA
     returns    {name: module}, averaged weights where asked, in eval mode
@@ -94,6 +98,7 @@ def train(folder, *, modules, turns, batch, steps, settings, seed=0, averaged=()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     alone = files.locked(folder) if processes.rank() == 0 else contextlib.nullcontext()
+    save_every = max(save_every, steps // MOST)
     with alone, stopping.signals() as stopped, torch.random.fork_rng():
         run = runs.Run(folder, modules, turns, settings, seed, averaged, decay, steps, warm_up)
         if run.device.type == "cuda":

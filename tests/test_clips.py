@@ -7,8 +7,9 @@ import unicodedata
 import made_sounds
 import numpy as np
 import pytest
+import torch
 
-from maa import clips, corpus, errors, synthesis
+from maa import clips, corpus, errors, prompts, scenes, synthesis
 
 
 pytestmark = pytest.mark.filterwarnings("ignore:D-UNLISTED")  # the folder has two sounds
@@ -108,6 +109,29 @@ def test_load_gives_the_table_and_the_waves_of_a_split(tmp_path, events):
     table, waves = clips.load(tmp_path, "held_out")
     assert list(table.split) == ["held_out"] * 2 and len(waves) == 2
     assert list(table.index) == [0, 1]
+
+
+def test_of_much_sound_the_paths_are_loaded_and_scenes_are_the_same(tmp_path, events, monkeypatch):
+    clips.from_synthesis(tmp_path, clips_per_label=3, seconds=1.0)
+    table, waves = clips.load(tmp_path, "train")
+    monkeypatch.setattr(clips, "IN_MEMORY", 5.9)
+    same, unread = clips.load(tmp_path, "train")
+    assert all(isinstance(one, clips.Unread) for one in unread)
+    assert all(np.array_equal(one, wave) for one, wave in zip(unread, waves))
+    made = [scenes.draw(several, table, 2.0, 9, np.random.default_rng(0))[0][:]
+            for several in (waves, unread)]
+    assert torch.equal(*made)
+    pools = [prompts.pool([(["a dog"], several[0], "dog")], prompts.database(table, several),
+                          32_000, 9, np.random.default_rng(0), most=1)[0][:]
+             for several in (waves, unread)]
+    assert torch.equal(*pools)
+    (tmp_path / "sounds" / "rain-0000.wav").write_bytes(b"")
+    assert len(clips.load(tmp_path, "train")[1]) == 6
+    with pytest.raises(errors.MaaError, match="A-.*rain-0000.wav"):
+        [np.asarray(one) for one in unread]
+    (tmp_path / "sounds" / "rain-0000.wav").unlink()
+    with pytest.raises(errors.MaaError, match="A-ACCESS: cannot read .*rain-0000.wav'"):
+        clips.load(tmp_path, "train")
 
 
 def test_load_names_what_is_missing_or_unknown(tmp_path, events):

@@ -280,6 +280,16 @@ def test_waves_given_are_left_as_they_were():
     assert np.array_equal(waves[0], tone("caption")) and np.array_equal(waves[1], tone("rain"))
 
 
+def test_two_processes_have_all_of_a_pool_between_them(monkeypatch):
+    whole = pooled(5)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in (0, 1):
+        monkeypatch.setenv("RANK", str(rank))
+        made, texts, orders = pooled(5)
+        assert torch.equal(made[:], whole[0][:][rank::2])
+        assert texts == whole[1][rank::2] and orders == whole[2][rank::2]
+
+
 def test_same_seed_gives_the_same_pool():
     (first, *said), (again, *said_again), (other, *_) = pooled(8, 1), pooled(8, 1), pooled(8, 2)
     assert torch.equal(first, again) and said == said_again

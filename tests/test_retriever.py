@@ -8,7 +8,7 @@ import tiny_trainers
 import torch
 from made_sounds import NAMED, tones
 
-from maa import clips, errors, mel, retriever, text
+from maa import clips, errors, inventory, mel, retriever, text
 
 TRAINING = {"steps": 40, "batch": 9, "frames": 64, "learning_rate": 0.005, "width": 16,
             "widths": (8, 16), "layers": 1, "vocabulary": 300}
@@ -188,7 +188,7 @@ def test_a_cut_or_a_swollen_archive_is_refused(tmp_path, monkeypatch):
     with pytest.raises(errors.MaaError, match="C-GZIP: .* is damaged"):
         retriever.read_pool(tmp_path)
     path.write_bytes(whole)
-    monkeypatch.setattr(retriever, "CAP", 500)
+    monkeypatch.setattr(inventory, "CAP", 500)
     with pytest.raises(errors.MaaError, match="C-GZIP: .* is over"):
         retriever.read_pool(tmp_path)
 

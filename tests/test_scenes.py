@@ -34,7 +34,7 @@ def drawn(count=50, seed=0, **options):
 def counted(count=7, seed=3):
     """Scenes of which each holds its number and a number of its own generator."""
     return scenes.Scenes(lambda number, generator: np.array(
-        [number, generator.random()], np.float32), count, 2, seed)
+        [number, generator.random()], np.float32), range(count), (2,), seed)
 
 
 def test_a_scene_depends_on_its_number_and_the_seed_alone():
@@ -68,7 +68,7 @@ def test_scenes_after_scenes_keep_what_they_are():
     assert both.shape == (7, 2)
     assert torch.equal(both[:], torch.cat([first[:], second[:]]))
     with pytest.raises(ValueError, match="scenes have 2 and 3 samples, expected as many"):
-        first + scenes.Scenes(None, 1, 3, 0)
+        first + scenes.Scenes(None, [0], (3,), 0)
 
 
 def test_shorter_scenes_are_the_beginnings_of_the_same():
@@ -77,8 +77,24 @@ def test_shorter_scenes_are_the_beginnings_of_the_same():
     assert torch.equal(short[:], counted()[:][:, :1])
 
 
+def test_mels_of_scenes_are_those_of_the_same_scenes():
+    made = scenes.alone([level(0.2), level(0.1, SHORT)], 2.0)
+    found = made.mels(100)
+    assert found.shape == (2, 1, 80, 100)
+    assert torch.allclose(found[:], mel.log_mel(made[:])[..., :100], atol=1e-5)
+
+
+def test_two_processes_have_all_scenes_and_words_between_them(monkeypatch):
+    whole, told = scenes.draw(*dogs_and_rain(), 2.0, 7, np.random.default_rng(0))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in (0, 1):
+        monkeypatch.setenv("RANK", str(rank))
+        part, heard = scenes.draw(*dogs_and_rain(), 2.0, 7, np.random.default_rng(0))
+        assert torch.equal(part[:], whole[:][rank::2]) and heard == told[rank::2]
+
+
 def test_nothing_is_made_before_it_is_asked_for():
-    made = scenes.Scenes(lambda number, generator: 1 / 0, 10**9, 160_000, 0)
+    made = scenes.Scenes(lambda number, generator: 1 / 0, range(10**9), (160_000,), 0)
     assert made.shape == (10**9, 160_000)
 
 
