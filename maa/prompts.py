@@ -16,7 +16,7 @@ Notebook: 12_reprogrammed_prompts.
 
 import re
 
-from maa import errors, processes, scenes
+from maa import errors, lazy, processes, scenes
 
 WORDS = {
     "v": ("hearing", "noticing", "listening to", "appearing"),
@@ -108,7 +108,7 @@ def pool(clips, database, samples, count, generator, most=2, texts=8, plainly=0.
     generator:  numpy Generator; sounds are also started elsewhere and up to 6 dB quieter or louder
     texts:      of each scene; their templates differ and all say the order heard
     plainly:    share of the texts that use PLAIN, not TEMPLATES
-    returns     (scenes.Scenes, for each a list of `texts` strings, for each its order); where
+    returns     (lazy.Lazy, for each a list of `texts` strings, for each its order); where
                 several processes train together, this one's share of them
 
     Raises and warns as reprogram(). Differs: the paper mixes anew at every step.
@@ -136,7 +136,7 @@ def pool(clips, database, samples, count, generator, most=2, texts=8, plainly=0.
         return scenes.join([scenes.varied(one, own) for one in parts[number]], samples, own)
 
     own, seed = processes.own(), int(generator.integers(2**63))
-    return scenes.Scenes(make, range(count)[own], (samples,), seed), told[own], orders[own]
+    return lazy.Lazy(make, range(count)[own], (samples,), seed), told[own], orders[own]
 
 
 def draw(wave, database, most, generator, own=None):

@@ -88,10 +88,7 @@ def judged(asked, folder, judges, *, what, seconds=10.0, batch=16):
                             for start in range(0, len(asked), batch)])
     for sides in (real, made):
         sides["cosines"] = metrics.clap_score(sides["sounds"], words)
-    pairs = np.stack([real["scores"], made["scores"]], 1)  # (clips, 2, classes)
-    found = [rows.finding("FID", metrics.frechet_distance, real["features"], made["features"]),
-             rows.finding("KL", lambda both: metrics.kl(both[:, 0], both[:, 1]), pairs),
-             *rows.obedience(made)]
+    found = rows.distances(real, made, kernel=False) + rows.obedience(made)
     found = [(what, *one) for one in found]
     found += [("recordings", *one) for one in rows.obedience(real)]
     by = {"CLAP": READER}

@@ -11,79 +11,14 @@ Notebooks: 10_clips, 12_reprogrammed_prompts.
 import numpy as np
 import torch
 
-from maa import mel, processes, synthesis, words
+from maa import lazy, mel, processes, synthesis, words
 
 FADE = 320  # samples (20 ms) over which a short clip begins and ends
 BLEND = 4800  # samples (0.3 s) over which a long clip gives way to a long one
 SHORT = 1.5  # seconds; shorter clips are set apart by pauses
-AT_ONCE = 64  # scenes on their way to a GPU
 SHARE = 5  # of joined sounds none gets less than a fifth of the time
 SHORTEST = 2 * SHARE * FADE  # samples of joined sounds: a fifth holds two fades
 ORDER = ["{}, then {}", "{} followed by {}", "first {}, after that {}", "{} and afterwards {}"]
-
-
-class Scenes:
-    """Scenes that are made when they are asked for: a million fit where their clips do.
-
-    make:      make(number, generator) -> float32 array, alike for a like generator
-    numbers:   of the scenes, list or range; each has a generator of its own and depends on no other
-    shape:     of each: (samples,)
-    seed:      of all
-    """
-
-    def __init__(self, make, numbers, shape, seed):
-        self.make, self.numbers, self.seed = make, numbers, seed
-        self.shape = len(numbers), *shape
-
-    def __len__(self):
-        return self.shape[0]
-
-    def __getitem__(self, rows):
-        """One scene (samples,) or, for a slice or several numbers, (scenes, samples): tensors."""
-        if isinstance(rows, slice):
-            rows = range(len(self))[rows]
-        if isinstance(rows, (int, np.integer)):
-            return self.one(rows)
-        many = [self.one(row) for row in rows]
-        return torch.stack(many) if many else torch.empty(0, *self.shape[1:])
-
-    def one(self, row):
-        number = self.numbers[row]
-        return torch.from_numpy(self.make(number, np.random.default_rng([self.seed, number])))
-
-    def split(self, batch):
-        """Parts of `batch` scenes, one after another."""
-        return (self[start : start + batch] for start in range(0, len(self), batch))
-
-    def to(self, place, dtype=torch.float32):
-        """All of them at a place, never twice: (scenes, samples) tensor."""
-        whole, start = torch.empty(self.shape, dtype=dtype, device=place), 0
-        for part in self.split(AT_ONCE):
-            whole[start : start + len(part)] = part.to(place, dtype)
-            start += len(part)
-        return whole
-
-    def until(self, samples):
-        """The same scenes, shorter."""
-        return Scenes(
-            lambda number, own: self.make(number, own)[:samples], self.numbers, (samples,),
-            self.seed)
-
-    def mels(self, frames):
-        """The first so many frames of their log-mels: Scenes of shape (1, 80, frames)."""
-        def make(number, own):
-            return mel.log_mel(torch.from_numpy(self.make(number, own)))[0, ..., :frames].numpy()
-
-        return Scenes(make, self.numbers, (1, mel.BANDS, frames), self.seed)
-
-    def __add__(self, more):
-        """These, then the others, which must be as long."""
-        if self.shape[1:] != more.shape[1:]:
-            raise ValueError(f"scenes have {self.shape[1]} and {more.shape[1]} samples, expected "
-                             f"as many")
-        count = len(self)
-        return Scenes(lambda row, _: (self[row] if row < count else more[row - count]).numpy(),
-                      range(count + len(more)), self.shape[1:], self.seed)
 
 
 def fill(clips, samples, generator):
@@ -175,10 +110,10 @@ def of_clips(waves, seconds, seed=0):
 
 
 def alone(waves, seconds, seed=0):
-    """As of_clips(), made when they are asked for: Scenes."""
+    """As of_clips(), made when they are asked for: lazy.Lazy."""
     samples = round(seconds * mel.RATE)
-    return Scenes(lambda number, own: fill([waves[number]], samples, own), range(len(waves)),
-                  (samples,), seed)
+    return lazy.Lazy(lambda number, own: fill([waves[number]], samples, own), range(len(waves)),
+                     (samples,), seed)
 
 
 def draw(waves, table, seconds, count, generator, *, two_events=0.25, joined=0.5):
@@ -188,7 +123,7 @@ def draw(waves, table, seconds, count, generator, *, two_events=0.25, joined=0.5
     two_events:    share of scenes with two labels, one after the other
     joined:        share of parts made of two or three clips of a label, not of one repeated
     generator:     numpy Generator
-    returns        (Scenes, for each a tuple of its parts: (label, words of its clip or None));
+    returns        (lazy.Lazy, for each a tuple of its parts: (label, words of its clip or None));
                    where several processes train together, this one's share of both
     """
     rows = {label: np.flatnonzero(table["label"] == label) for label in sorted(set(table["label"]))}
@@ -204,8 +139,8 @@ def draw(waves, table, seconds, count, generator, *, two_events=0.25, joined=0.5
     caption = table["caption"].to_numpy()
     heard = [tuple((label, caption[picks[0]] if len(picks) == 1 else None)
                    for label, picks in plan) for plan in plans]
-    own = processes.own()
-    return Scenes(make, range(count)[own], (samples,), int(generator.integers(2**63))), heard[own]
+    own, seed = processes.own(), int(generator.integers(2**63))
+    return lazy.Lazy(make, range(count)[own], (samples,), seed), heard[own]
 
 
 def planned(names, rows, two_events, joined, generator):

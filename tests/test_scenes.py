@@ -31,52 +31,6 @@ def drawn(count=50, seed=0, **options):
     return made[:], heard
 
 
-def counted(count=7, seed=3):
-    """Scenes of which each holds its number and a number of its own generator."""
-    return scenes.Scenes(lambda number, generator: np.array(
-        [number, generator.random()], np.float32), range(count), (2,), seed)
-
-
-def test_a_scene_depends_on_its_number_and_the_seed_alone():
-    made = counted()
-    assert torch.equal(made[5], made[:][5]) and torch.equal(made[5], counted(6)[-1])
-    assert not torch.equal(made[5], counted(seed=4)[5])
-    assert len(set(made[:][:, 1].tolist())) == 7
-
-
-def test_scenes_are_asked_for_by_number_slice_or_list():
-    made = counted()
-    assert made.shape == (7, 2) and len(made) == 7
-    assert made[[4, 0]][:, 0].tolist() == [4, 0]
-    assert made[1:4][:, 0].tolist() == [1, 2, 3]
-    assert made[[]].shape == (0, 2)
-    with pytest.raises(IndexError):
-        made[7]
-
-
-def test_parts_and_the_whole_on_a_device_are_all_scenes_in_order(monkeypatch):
-    made = counted()
-    assert [len(part) for part in made.split(3)] == [3, 3, 1]
-    monkeypatch.setattr(scenes, "AT_ONCE", 2)
-    whole = made.to("cpu", torch.float64)
-    assert whole.dtype == torch.float64 and torch.equal(whole, made[:].double())
-
-
-def test_scenes_after_scenes_keep_what_they_are():
-    first, second = counted(3), counted(4, seed=8)
-    both = first + second
-    assert both.shape == (7, 2)
-    assert torch.equal(both[:], torch.cat([first[:], second[:]]))
-    with pytest.raises(ValueError, match="scenes have 2 and 3 samples, expected as many"):
-        first + scenes.Scenes(None, [0], (3,), 0)
-
-
-def test_shorter_scenes_are_the_beginnings_of_the_same():
-    short = counted().until(1)
-    assert short.shape == (7, 1)
-    assert torch.equal(short[:], counted()[:][:, :1])
-
-
 def test_mels_of_scenes_are_those_of_the_same_scenes():
     made = scenes.alone([level(0.2), level(0.1, SHORT)], 2.0)
     found = made.mels(100)
@@ -91,11 +45,6 @@ def test_two_processes_have_all_scenes_and_words_between_them(monkeypatch):
         monkeypatch.setenv("RANK", str(rank))
         part, heard = scenes.draw(*dogs_and_rain(), 2.0, 7, np.random.default_rng(0))
         assert torch.equal(part[:], whole[:][rank::2]) and heard == told[rank::2]
-
-
-def test_nothing_is_made_before_it_is_asked_for():
-    made = scenes.Scenes(lambda number, generator: 1 / 0, range(10**9), (160_000,), 0)
-    assert made.shape == (10**9, 160_000)
 
 
 @pytest.mark.parametrize("length", [1, 100, 639, 5_000, 40_000, 90_000])
