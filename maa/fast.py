@@ -14,7 +14,7 @@ import copy
 
 import torch
 
-from maa import autoencoder, diffusion, mel, requests, text, training
+from maa import autoencoder, bigvgan, diffusion, mel, requests, text, training
 from maa.errors import MaaError
 
 PARTS = ("read", "denoise", "decode", "vocode")  # of a chain, in their order
@@ -49,7 +49,11 @@ class Chain:
         for network in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.vocoder):
             torch.nn.Module.to(network, self.place, dtype)  # diffusers' own would warn of nothing
         for network in (pipe.unet, pipe.vae):
-            network.to(memory_format=torch.channels_last)
+            network.to(memory_format=training.layout(self.place))
+        if compiled and self.place.type == "cuda" and isinstance(pipe.vocoder, bigvgan.BigVgan):
+            from maa import bends  # here, because it needs Triton
+
+            bends.hasten(pipe.vocoder)
         if compiled:
             for module in (pipe.unet, pipe.vae.decoder, pipe.text_encoder, pipe.vocoder):
                 module.compile(dynamic=False)
