@@ -25,12 +25,12 @@ import pandas as pd
 import torch
 from transformers import BertConfig
 
-from maa import (autoencoder, diffusion, fast, files, msclap, pipeline, processes, project, text,
-                 training, vocoder)
+from maa import (alike, autoencoder, diffusion, fast, files, msclap, pipeline, processes, project,
+                 text, training, vocoder)
 
 PROMPT = "a dog barking, then rain falling on a roof"
 RELEASE = {"steps": 100, "guidance": 3.0}
-SUBJECTS = ("machine", "latency", "throughput", "training")
+SUBJECTS = ("machine", "latency", "throughput", "training", "same")
 PEAK = 8192  # rows and columns of the matrices whose product gives the peak
 
 
@@ -119,6 +119,18 @@ def latency(counts=(100, 50, 25, 10), voices=("bigvgan", "istft"), sounds=1, **s
     return rows
 
 
+def same(counts=(100, 25), sounds=4, scale="small", form=None, **sizes):
+    """Rows: how alike the sounds of both ways are; of `scale`, if its judges are here."""
+    rows, form = [], form or {}
+    for count in counts:
+        clear()
+        pipe = paper("istft", **sizes)
+        rows.append(alike.latents(pipe, [PROMPT] * sounds, count, RELEASE["guidance"], **form))
+    clear()
+    here = (project.results(scale) / "models/judges").is_dir()
+    return rows + (alike.of_scale(scale, **form) if here else [])
+
+
 def train(batches=(64, 128, 256), steps=60, **sizes):
     """Clips a second of the paper's U-Net in diffusion.train, after half of the steps."""
     rows = []
@@ -191,7 +203,7 @@ def main(arguments=None):
     if unknown := {*wanted.subject} - {*SUBJECTS}:
         parser.error(f"{', '.join(sorted(unknown))}: expected of {', '.join(SUBJECTS)}")
     calls = {"machine": machine, "latency": latency, "training": train,
-             "throughput": lambda: latency((25, 10), sounds=64)}
+             "throughput": lambda: latency((25, 10), sounds=64), "same": same}
     for subject in wanted.subject:
         rows, several = calls[subject](), processes.count()
         if processes.rank():  # the first one tells

@@ -44,6 +44,11 @@ def test_both_ways_are_measured_and_the_parts_are_told_apart():
     json.dumps([plain, quick])
 
 
+def test_both_ways_are_held_to_each_other():
+    found, = benchmark.same((3,), sounds=2, scale="none", form=PLAIN, voice=VOICE["istft"], **TINY)
+    assert found["steps"] == 3 and found["lowest_correlation"] > 1 - 1e-9
+
+
 def test_training_is_measured_from_draw_to_draw():
     found, = benchmark.train((4,), steps=4, unet={"widths": (32, 32), "layers": 1, "heads": 2,
                                                   "text_width": 16})
