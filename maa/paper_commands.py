@@ -1,6 +1,7 @@
 """Commands for those who have the authors' files, published experts or the paper's corpora.
 
     maa import-release maa1_full.ckpt best_netG.pt args.yml -o results/paper/release
+    maa import-diffsound diffsound_audiocaps.pth best_netG.pt -o results/paper/diffsound
     maa import-clap CLAP_weights_2022.pth -o results/paper/msclap
     maa evaluate audiocaps data/AudioCaps --model results/paper/release \\
         --melception melception.pt --clap results/paper/msclap -o results/paper/table_1
@@ -20,7 +21,7 @@ Tokenizer = Annotated[str, typer.Option(help="BERT's: a folder with vocab.txt, o
 
 def add(app):
     """Give the commands to an application."""
-    for command in (import_release, import_clap, evaluate):
+    for command in (import_release, import_diffsound, import_clap, evaluate):
         app.command()(command)
 
 
@@ -41,6 +42,27 @@ def import_release(
     tell(release.import_release(
         checkpoint, vocoder, arguments, output, tokenizer=tokenizer, fetch=fetch))
     print(f'try: maa generate "a dog barking" --model {output} --sampler ddim --steps 100')
+
+
+def import_diffsound(
+    checkpoint: Annotated[Path, typer.Argument(help="diffsound_audiocaps.pth of its authors.")],
+    vocoder: Annotated[Path, typer.Argument(help="best_netG.pt, their MelGAN.")],
+    output: NewFolder,
+    codebook: Annotated[Path | None, typer.Option(
+        help="last.ckpt, for a checkpoint without a codebook.")] = None,
+    tokenizer: Annotated[str, typer.Option(
+        help="CLIP's: a folder with vocab.json, or a name.")] = "openai/clip-vit-base-patch32",
+    fetch: Annotated[bool, typer.Option("--fetch", help="Ask a model hub for it.")] = False,
+):
+    """Turn the published files of Diffsound, Table 1's rival, into a folder for `maa evaluate`.
+
+    maa import-diffsound diffsound_audiocaps.pth best_netG.pt -o diffsound
+    """
+    from maa import diffsound_release
+
+    tell(diffsound_release.import_diffsound(
+        checkpoint, vocoder, output, book=codebook, tokenizer=tokenizer, fetch=fetch))
+    print(f"try: maa evaluate audiocaps FOLDER --model {output} --guidance 1 …")
 
 
 def import_clap(
@@ -70,7 +92,8 @@ def evaluate(
     melception: Annotated[Path, typer.Option(help="SpecVQGAN's checkpoint.")],
     clap: Annotated[Path, typer.Option(help="Folder that import-clap made.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="For sounds and scores.csv.")],
-    model: Annotated[Path | None, typer.Option(help="Folder of a pipeline.")] = None,
+    model: Annotated[Path | None, typer.Option(
+        help="Folder of a pipeline, or of Diffsound (with --guidance 1).")] = None,
     part: Annotated[str, typer.Option(help="Part of the corpus.")] = "val",
     statistics: Annotated[
         Path | None, typer.Option(help="Melception's means and deviations.")] = None,
@@ -85,12 +108,13 @@ def evaluate(
 
     Stopped, it goes on where it was. maa.corpora says which layouts are read.
     """
-    from maa import corpora, loading, replication
+    from maa import corpora, loading, published_diffsound, replication
 
     table = corpora.read(corpus, folder, splits={part: replication.SET})
     asked = replication.plan(table)
     judges = replication.load_judges(melception, clap, tokenizer, statistics)
-    pipe = loading.pipeline(model, None, sampler)
+    rival = model is not None and published_diffsound.lies_in(model)
+    pipe = published_diffsound.load(model) if rival else loading.pipeline(model, None, sampler)
     found = replication.evaluate(
         asked, pipe, output, judges, corpus, seconds=seconds, steps=steps, guidance=guidance,
         at_once=at_once)

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -217,3 +218,24 @@ def test_a_release_is_imported_by_the_command(maa, monkeypatch):
     assert asked == {"files": ["a.ckpt", "b.pt", "c.yml", "made"], "tokenizer": "bert",
                      "fetch": False}
     assert out.splitlines()[0] == "12ab  maa1_full.ckpt" and "--model made" in out
+
+
+def test_diffsound_is_imported_by_the_command(maa, monkeypatch):
+    from maa import diffsound_release
+
+    asked = {}
+    monkeypatch.setattr(diffsound_release, "import_diffsound", lambda *files, **options: (
+        asked.update(files=[str(path) for path in files], **options)
+        or {"files": {"diffsound.pth": "12ab"}, "result": "34cd"}))
+    code, out, err = maa("import-diffsound", "diffsound.pth", "b.pt", "-o", "made",
+                         "--codebook", "last.ckpt", "--tokenizer", "clip")
+    assert code == 0 and not err
+    assert asked == {"files": ["diffsound.pth", "b.pt", "made"], "book": Path("last.ckpt"),
+                     "tokenizer": "clip", "fetch": False}
+    assert out.splitlines()[0] == "12ab  diffsound.pth" and "--model made" in out
+
+
+def test_files_of_diffsound_that_are_not_there_are_named(maa, tmp_path):
+    answer = maa("import-diffsound", "diffsound.pth", "best_netG.pt", "-o", "made")
+    refused(answer, 5, "K-MISSING: 'best_netG.pt' is no file; was it downloaded?")
+    assert not [*tmp_path.iterdir()]
