@@ -108,11 +108,10 @@ def read_weights(path):
     """
     content = untrusted.read(path)
     found = untrusted.weights(content, under=("model",))
-    if not found:
+    averaged = untrusted.weights(content.get("ema", {}), under=()) if found else None
+    if averaged is None:
         raise MaaError("K-KEYS", f"{str(path)!r} holds no weights; is it another program's file?")
-    averaged = content.get("ema") if "model" in content else None
-    found |= {f"{AVERAGED}{key}": value
-              for key, value in (untrusted.weights(averaged, under=()) or {}).items()}
+    found |= {f"{AVERAGED}{key}": value for key, value in averaged.items()}
     untrusted.refuse("K-KEYS", "are no named tensors", untrusted.unnamed(found), path)
     return found
 
