@@ -34,7 +34,7 @@ class Block(nn.Module):
 
 
 class MelGan(ModelMixin, ConfigMixin):
-    """MelGAN's generator; the defaults are the published one's, 4.27 million weights.
+    """MelGAN's generator; the defaults are the published one's, 4,260,257 weights.
 
     width:    channels at the end; 16 times as many at the start
     blocks:   residual blocks after each step up, three times as wide apart each
