@@ -66,7 +66,7 @@ def test_conda_takes_the_lock_and_a_python_that_pyproject_allows():
 
 def test_what_is_imported_is_in_pyproject():
     known = {"PyYAML": "yaml"}
-    brought = {"IPython", "PIL", "jupyter_client", "packaging", "traitlets"}  # by those
+    brought = {"IPython", "PIL", "jupyter_client", "packaging", "traitlets", "triton"}  # by those
     wanted = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
     names = {known.get(r.name, plain(r.name).replace("-", "_")) for r in map(Requirement, wanted)}
     own = {path.stem for path in (ROOT / "tests").glob("*.py")} | {"maa"} | brought
