@@ -15,7 +15,7 @@ import pathlib
 
 import numpy as np
 
-from maa import corpus, errors, files, listed, recordings, sounds, synthesis
+from maa import corpora, corpus, errors, files, listed, recordings, sounds, synthesis
 
 ROOT_VARIABLE = "MAA_DATA"
 IN_MEMORY = 100 * 3600  # seconds of sound (23 GB) that a process holds; of more it holds the paths
@@ -188,6 +188,25 @@ def from_folder(
         return corpus.write(folder, clips, max_reject=max_reject)
 
 
+def from_corpora(
+    folder, *, yours, root=None, seconds=10.0, splits=None, max_reject=0.05, follow_links=False
+):
+    """A corpus of published ones, as they are unpacked; see maa.corpora.
+
+    yours:      {word of maa.corpora.READERS: folder below root}
+    root:       None takes the environment variable MAA_DATA
+    seconds:    longer sounds are cut
+    splits:     {word: {part: split}} in place of the published ones
+    returns     DataFrame, as clips.csv; a sound with several captions is as many clips
+
+    Raises as maa.corpora.find and maa.corpus.write do.
+    Notebook: 10_clips.
+    """
+    found = corpora.find(
+        data_root(root), yours, seconds=seconds, splits=splits, follow_links=follow_links)
+    return corpus.write(folder, found, max_reject=max_reject)
+
+
 def data_root(root, things="recordings"):
     """The folder with the data: the one given, or else that of the environment variable MAA_DATA.
 
@@ -203,4 +222,5 @@ def data_root(root, things="recordings"):
     return pathlib.Path(root)
 
 
-SOURCES = {"synthesis": from_synthesis, "recordings": from_recordings, "folder": from_folder}
+SOURCES = {"synthesis": from_synthesis, "recordings": from_recordings, "folder": from_folder,
+           "corpora": from_corpora}

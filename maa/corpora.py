@@ -7,17 +7,18 @@
 Conventions: tables have COLUMNS, a row for every caption: the columns of clips.csv, and the corpus,
     the part of it, all labels, and where the file is; see maa.published_corpora. Nothing is
     fetched. Captions are raw; maa.spelling has the form of Section 5.1, maa.shards stores sounds.
-Source: Section 5.1, Table 4.  Notebook: none.
+Source: Section 5.1, Table 4.  Notebook: 10_clips.
 """
 
 import concurrent.futures
 import functools
 import math
+import os
 
 import pandas
 import soundfile
 
-from maa import corpus, decoding, errors, inputs, published_corpora
+from maa import corpus, decoding, errors, inputs, published_corpora, sounds, spelling
 
 COLUMNS = [*corpus.COLUMNS, "corpus", "part", "labels", "root", "here"]
 READERS = {
@@ -122,6 +123,45 @@ def report(table, *, names=3, follow_links=False):
             "missing": len(missing), "hours_here": round(part.seconds[part.here].sum() / 3600, 3),
             "first_missing": ", ".join(missing[:names])})
     return pandas.DataFrame(rows)
+
+
+def find(root, yours, *, seconds, splits=None, follow_links=False):
+    """The clips of some corpora: every caption of every sound that is here, in the form of 5.1.
+
+    root:      folder that the corpora lie below
+    yours:     {word of READERS: folder below root}
+    seconds:   longer sounds are cut
+    splits:    {word of READERS: as for read()}, for those that shall not be split as published
+    returns    list of maa.corpus.Clip; a caption alone has corpus.UNNAMED
+
+    Raises as read(), separate() and report(); warns D-ABSENT of sounds that are not here.
+    Notebook: 10_clips.
+    """
+    tables = [read(name, os.path.join(root, folder), splits=(splits or {}).get(name),
+                   follow_links=follow_links) for name, folder in yours.items()]
+    table, _ = separate(tables)
+    counts = report(table, follow_links=follow_links)
+    if counts.missing.sum():
+        errors.warn("D-ABSENT", (
+            f"{counts.missing.sum()} of {counts.listed.sum()} listed sounds are not here and are "
+            f"left out; first: {table.file[~table.here].iloc[0]!r}"))
+    heard = functools.partial(_heard, seconds=seconds, follow_links=follow_links)
+    return [
+        corpus.Clip(
+            id=row.id, label=row.label or corpus.UNNAMED, split=row.split, source_id=row.source_id,
+            licence=row.licence, path=row.file, read=functools.partial(heard, row),
+            annotation=row.annotation)
+        for row in table[table.here].itertuples()]
+
+
+def _heard(row, seconds, follow_links):
+    stated = None if math.isnan(row.seconds) else row.seconds
+    wave = sounds.read(f"{row.root}/{row.file}", expected_seconds=stated, seconds=seconds,
+                       root=row.root, follow_links=follow_links)
+    caption = spelling.spelt_out(row.caption) if row.annotation == "caption" else ""
+    if row.annotation == "caption" and not caption:
+        raise errors.MaaError("C-EMPTY", f"{row.file!r} has no caption, expected words")
+    return wave, caption
 
 
 def lengths(rows, follow_links=False):

@@ -31,6 +31,7 @@ COLUMNS = ["id", "file", "seconds", "label", "caption", "annotation", "split", "
            "licence"]
 ANNOTATIONS = ("caption", "none")
 SPLITS = ("train", "held_out", "unheard")
+UNNAMED = "sound"  # the label of what has a caption and no label: no event to join to others
 THREADS = 16
 # an id becomes a file name: never hidden, a path, or taken for an option of a command
 UNSAFE = re.compile(r"^[-.]|^$|[/\\\x00-\x1f\x7f]")

@@ -1,7 +1,7 @@
 """What a generator is asked for when it is judged, and the sounds that it answers with.
 
 Three sets of prompts, the same for every generator. Phrases for a kind of sound are unlike any
-training text:
+training text; where none were written for it, a recording's own caption is asked for:
     held_out    a kind of sound it was trained on; the reference is a recording it never heard
     unheard     a kind of sound, or a source of recordings, that it never heard of: zero-shot
     two_events  a phrase for one kind of sound, then the name of another, in a frame that training
@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from maa import files, mel, prompts, scenes, sounds
+from maa import corpus, files, mel, prompts, scenes, sounds
 
 SETS = ("held_out", "unheard", "two_events")
 SEVERAL = "+"
@@ -54,15 +54,19 @@ def plan(table, sets, *, per_label, pairs, seed):
 def _single(table, split, per_label, generator):
     rows = []
     for label, own in table[table.split == split].groupby("label"):
-        said = scenes.phrases(label, "evaluation")
+        said, told = scenes.phrases(label, "evaluation"), dict(zip(own.id, own.caption))
         picks = generator.permutation(own.id.to_numpy())[:per_label]
-        rows += [(split, label, one, said[number % len(said)]) for number, one in enumerate(picks)]
+        asked = [said[number % len(said)] for number in range(len(picks))]
+        if not scenes.has_phrases(label):
+            asked = [told[one] or phrase for one, phrase in zip(picks, asked)]
+        rows += [(split, label, one, phrase) for one, phrase in zip(picks, asked)]
     return rows
 
 
 def _two_events(table, pairs, generator):
     own = {label: part.id.to_numpy()
-           for label, part in table[table.split == "held_out"].groupby("label")}
+           for label, part in table[table.split == "held_out"].groupby("label")
+           if label != corpus.UNNAMED}
     rows = []
     for _ in range(pairs):
         two = [sorted(own)[i] for i in generator.choice(len(own), 2, replace=False)]

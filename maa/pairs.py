@@ -27,7 +27,8 @@ def told(table, waves, distilled=None):
     pairs = []
     for row, wave in zip(table.itertuples(), waves, strict=True):
         if row.annotation == "caption":
-            words = [row.caption, *(one for one in scenes.phrases(row.label) if one != row.caption)]
+            known = scenes.phrases(row.label) if scenes.has_phrases(row.label) else []
+            words = [row.caption, *(one for one in known if one != row.caption)]
             pairs.append((words, wave, row.label))
             continue
         if row.id not in chosen:

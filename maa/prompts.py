@@ -16,7 +16,7 @@ Notebook: 12_reprogrammed_prompts.
 
 import re
 
-from maa import errors, lazy, processes, scenes
+from maa import corpus, errors, lazy, processes, scenes
 
 WORDS = {
     "v": ("hearing", "noticing", "listening to", "appearing"),
@@ -52,7 +52,7 @@ SHAPES = [re.compile(SLOT.sub(lambda slot: ANY[slot[0]], template.strip(PUNCTUAT
 def database(table, waves):
     """Events to draw from: (label as words, wave) for each row; "sea_waves" becomes "sea waves".
 
-    table, waves:  as maa.clips.load gives them
+    table, waves:  as maa.clips.load gives them; rows without a label of their own are no events
 
     Raises ValueError if they differ in length, MaaError C-EMPTY for a blank label.
     """
@@ -60,7 +60,8 @@ def database(table, waves):
         raise ValueError(f"table has {len(table)} rows for {len(waves)} waves, expected as many")
     for label in set(table["label"]):
         check_words("label", label)
-    return [(plain(label), wave) for label, wave in zip(table["label"], waves)]
+    return [(plain(label), wave) for label, wave in zip(table["label"], waves)
+            if label != corpus.UNNAMED]
 
 
 def compose(caption, event, template, generator):
@@ -100,14 +101,16 @@ def reprogram(caption, wave, database, samples, generator, most=2):
     return text, scenes.join(waves, samples, generator), order
 
 
-def pool(clips, database, samples, count, generator, most=2, texts=8, plainly=0.0):
+def pool(clips, database, samples, count, generator, most=2, texts=8, plainly=0.0,
+         evenly=True):
     """Scenes for a cache: sound mixed once, so that latents are computed once, and many texts.
 
-    clips:      list of (list of true captions, wave, label), every label drawn equally often
+    clips:      list of (list of true captions, wave, label)
     database:   list of (label, wave); events of the clip's own label are not joined to it
     generator:  numpy Generator; sounds are also started elsewhere and up to 6 dB quieter or louder
     texts:      of each scene; their templates differ and all say the order heard
     plainly:    share of the texts that use PLAIN, not TEMPLATES
+    evenly:     True draws every label equally often, False every clip
     returns     (lazy.Lazy, for each a list of `texts` strings, for each its order); where
                 several processes train together, this one's share of them
 
@@ -124,8 +127,9 @@ def pool(clips, database, samples, count, generator, most=2, texts=8, plainly=0.
         check_room(samples, most, known - {label})
     warn_of_templates([caption for captions, _, _ in clips for caption in captions])
     told, orders, parts, labels = [], [], [], sorted(by_label)
+    every = [label for label in labels for _ in by_label[label]]
     for _ in range(count):
-        label = pick(labels, generator)
+        label = pick(labels if evenly else every, generator)
         captions, wave = pick(by_label[label], generator)
         plan, order, waves = draw(wave, database, most, generator, label)
         told.append(tell(captions, plan, texts, generator, plainly))

@@ -116,19 +116,21 @@ def alone(waves, seconds, seed=0):
                      (samples,), seed)
 
 
-def draw(waves, table, seconds, count, generator, *, two_events=0.25, joined=0.5):
-    """Scenes drawn at random, every label equally often.
+def draw(waves, table, seconds, count, generator, *, two_events=0.25, joined=0.5, evenly=True):
+    """Scenes drawn at random.
 
     waves, table:  as clips.load gives them
     two_events:    share of scenes with two labels, one after the other
     joined:        share of parts made of two or three clips of a label, not of one repeated
+    evenly:        True draws every label equally often, False every clip
     generator:     numpy Generator
     returns        (lazy.Lazy, for each a tuple of its parts: (label, words of its clip or None));
                    where several processes train together, this one's share of both
     """
     rows = {label: np.flatnonzero(table["label"] == label) for label in sorted(set(table["label"]))}
     names, samples = list(rows), round(seconds * mel.RATE)
-    plans = [planned(names, rows, two_events, joined, generator) for _ in range(count)]
+    chances = None if evenly else [len(rows[name]) / len(table) for name in names]
+    plans = [planned(names, rows, two_events, joined, generator, chances) for _ in range(count)]
 
     def make(number, own):
         cut = int(samples * own.uniform(0.4, 0.6)) if len(plans[number]) > 1 else samples
@@ -143,10 +145,10 @@ def draw(waves, table, seconds, count, generator, *, two_events=0.25, joined=0.5
     return lazy.Lazy(make, range(count)[own], (samples,), seed), heard[own]
 
 
-def planned(names, rows, two_events, joined, generator):
+def planned(names, rows, two_events, joined, generator, chances=None):
     """What one scene holds: (label, numbers of its clips) of one part or of two."""
     two = len(names) > 1 and generator.random() < two_events
-    several = generator.choice(len(names), 1 + two, replace=False)
+    several = generator.choice(len(names), 1 + two, replace=False, p=chances)
     return [(names[i], generator.choice(
         rows[names[i]], generator.integers(2, 4) if generator.random() < joined else 1))
         for i in several]
@@ -170,11 +172,11 @@ def captions(heard, count, generator):
     """`count` true captions for each scene, in the order in which its parts are heard.
 
     heard:    what draw() returned; a part of one clip may use that clip's own words, any part may
-              use a phrase of its label
+              use a phrase of its label; of a label without phrases only clips without words do
     returns   list of lists of strings
     """
     def phrase(label, own):
-        if own and generator.random() < 0.5:
+        if own and (not has_phrases(label) or generator.random() < 0.5):
             return own
         return str(generator.choice(phrases(label)))
 
@@ -192,9 +194,21 @@ def composed(heard, count, generator, phrase):
 
 
 def phrases(label, use="train"):
-    """Phrases true of any clip of a label, recorded or synthesised; `use` train or evaluation."""
+    """Phrases true of any clip of a label, recorded or synthesised; `use` train or evaluation.
+
+    A label of which no phrases were written ("Bark") is its own phrase, and is asked for by "the
+    sound of bark".
+    """
+    if not has_phrases(label):
+        said = " ".join(label.replace("_", " ").lower().split())
+        return [f"the sound of {said}" if use == "evaluation" else said]
     owner = words if label in words.labels() else synthesis
     return owner.phrases(label, use)
+
+
+def has_phrases(label):
+    """Whether phrases were written for a label."""
+    return label in words.labels() or label in synthesis.EVENTS
 
 
 def labels(heard):

@@ -4,6 +4,7 @@ import json
 import types
 import unicodedata
 
+import made_corpora
 import made_sounds
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def events(monkeypatch):
 
 
 def test_the_words_of_sources_are_those_of_params():
-    assert list(clips.SOURCES) == ["synthesis", "recordings", "folder"]
+    assert list(clips.SOURCES) == ["synthesis", "recordings", "folder", "corpora"]
 
 
 def test_synthesis_holds_out_every_fifth_clip_of_a_label(tmp_path, events):
@@ -244,6 +245,25 @@ def test_a_file_with_two_captions_becomes_two_clips_and_a_repeated_row_one(tmp_p
         table = clips.from_folder(tmp_path / "out", root=root)
     assert list(table.caption) == ["a dog", "one dog"]
     assert table.id.is_unique
+
+
+@pytest.mark.filterwarnings("ignore:D-SOURCE", "ignore:D-DUPCONTENT", "ignore:D-SHARED")
+def test_published_corpora_become_one_corpus(tmp_path):
+    made_corpora.audiocaps(tmp_path / "AudioCaps", ("audio/{0}.wav",) * 3 + ("",))
+    made_corpora.fsd50k(tmp_path / "FSD50K")
+    made_corpora.clotho(tmp_path / "Clotho")
+    yours = {"audiocaps": "AudioCaps", "fsd50k": "FSD50K", "clotho": "Clotho"}
+    with pytest.warns(errors.MaaWarning, match="D-ABSENT: 2 of .* listed sounds are not here"):
+        made = clips.from_corpora(tmp_path / "made", yours=yours, root=tmp_path)
+    table, waves = clips.load(tmp_path / "made")
+    assert list(table.id) == list(made.id) and len(waves) == len(table)
+    spoken = table[table.annotation == "caption"]
+    assert {"a dog barks, twice", "rain falls"} < {*spoken.caption.str.lower().str.strip(" .")}
+    assert {*spoken.label} == {corpus.UNNAMED}
+    silent = table[table.annotation == "none"]
+    assert len(silent) and not {*silent.label} & {corpus.UNNAMED, ""}
+    assert {*table.split} == {"train", "held_out"}
+    assert table.groupby("source_id").split.nunique().max() == 1
 
 
 def test_long_sounds_are_cut(tmp_path):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from maa import evaluation, mel, scenes, sounds
+from maa import corpus, evaluation, mel, scenes, sounds
 
 TABLE = pd.DataFrame(
     [(f"{label}-{number}", label, split)
@@ -14,6 +14,7 @@ TABLE = pd.DataFrame(
      for number in (range(2) if label == "rain" else range(5))],
     columns=["id", "label", "split"])
 TABLE["id"] += "-" + TABLE.split
+TABLE["caption"] = "heard in " + TABLE.id
 
 
 def plan(sets=evaluation.SETS, per_label=3, pairs=8, seed=0, table=TABLE):
@@ -55,6 +56,18 @@ def test_prompts_are_phrases_of_evaluation_and_repeat_only_when_all_have_come():
         said = scenes.phrases(label, "evaluation")
         assert list(own.prompt) == [said[number % len(said)] for number in range(len(own))]
         assert not set(own.prompt) & set(scenes.phrases(label))
+
+
+def test_a_sound_of_a_label_without_phrases_is_asked_for_by_its_own_caption():
+    table = TABLE.replace({"label": {"dog": corpus.UNNAMED, "siren": "Sea_Lion"}})
+    table.loc[table.label == "Sea_Lion", "caption"] = ""
+    asked = plan(["held_out", "unheard"], table=table).set_index("reference")
+    own = asked[asked.label == corpus.UNNAMED]
+    assert len(own) == 3 and all(own.prompt == "heard in " + own.index)
+    assert {*asked[asked.label == "Sea_Lion"].prompt} == {"the sound of sea lion"}
+    two = plan(["two_events"], pairs=1, table=table.replace({"label": {"Sea_Lion": "dog"}}).assign(
+        split="held_out"))
+    assert {*two.label[0].split("+")} == {"dog", "rain"}
 
 
 def test_two_events_name_two_labels_in_the_order_of_their_clips():

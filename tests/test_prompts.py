@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from maa import mel, prompts, scenes, synthesis, words
+from maa import corpus, mel, prompts, scenes, synthesis, words
 from maa.errors import MaaError
 
 LONG = 2 * mel.RATE  # samples of a clip that needs no pause after it
@@ -278,6 +278,18 @@ def test_waves_given_are_left_as_they_were():
     waves = [tone("caption"), tone("rain")]
     prompts.pool([([DOG], waves[0], "dog")], [("rain", waves[1])], 24_000, 5, seeded(), most=1)[0][:]
     assert np.array_equal(waves[0], tone("caption")) and np.array_equal(waves[1], tone("rain"))
+
+
+def test_pool_draws_clips_equally_often_if_labels_are_not():
+    clips = [(["a dog"], tone("caption"), "dog")] * 9 + [(["rain"], tone("caption"), "rain")]
+    _, texts, _ = prompts.pool(clips, [], 24_000, 2000, seeded(0), most=0, texts=1, evenly=False)
+    assert np.mean([one == ["rain"] for one in texts]) == pytest.approx(0.1, abs=0.03)
+
+
+def test_what_has_no_label_of_its_own_is_no_event():
+    table = pd.DataFrame({"label": ["dog", corpus.UNNAMED, "rain"]})
+    found = prompts.database(table, [tone("caption")] * 3)
+    assert [label for label, _ in found] == ["dog", "rain"]
 
 
 def test_two_processes_have_all_of_a_pool_between_them(monkeypatch):

@@ -204,9 +204,21 @@ def test_no_evaluation_phrase_can_be_the_caption_of_a_synthesised_clip(label):
     assert not captions & set(scenes.phrases(label, "evaluation"))
 
 
-def test_unknown_label_is_refused():
-    with pytest.raises(ValueError, match="'unicorn', expected one of"):
-        scenes.phrases("unicorn")
+def test_a_label_without_phrases_is_its_own_phrase():
+    assert scenes.phrases("Sea_Lion") == ["sea lion"]
+    assert scenes.phrases("Sea_Lion", "evaluation") == ["the sound of sea lion"]
+    assert not scenes.has_phrases("Sea_Lion") and scenes.has_phrases("dog")
+    heard = [(("Sea_Lion", "a sea lion calls"),), (("Sea_Lion", None),)]
+    said = scenes.captions(heard, 20, np.random.default_rng(0))
+    assert {*said[0]} == {"a sea lion calls"} and {*said[1]} == {"sea lion"}
+
+
+def test_clips_are_drawn_equally_often_if_labels_are_not():
+    waves = [level(0.1) for _ in range(10)]
+    _, heard = scenes.draw(waves, table(["dog"] * 9 + ["rain"]), 1.0, 2000,
+                           np.random.default_rng(0), two_events=0.0, evenly=False)
+    share = np.mean([parts[0][0] == "rain" for parts in heard])
+    assert share == pytest.approx(0.1, abs=0.03)
 
 
 def test_moments_are_pieces_of_scenes_and_reach_both_ends():
