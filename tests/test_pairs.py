@@ -54,3 +54,20 @@ def test_captioned_clips_alone_need_no_experts():
 def test_a_clip_that_no_expert_heard_is_named():
     with pytest.raises(ValueError, match="C-ID: clip 'd' is not among the 2 that the experts heard"):
         pairs.told(corpus(), WAVES, distilled(c="", e=""))
+
+
+def test_a_caption_of_a_label_without_phrases_keeps_its_own_words_alone():
+    table = corpus().assign(label=["Sea_Lion", "sound", "dog", "rain", "dog"])
+    found = pairs.told(table, WAVES, distilled(c="a dog barks", d="", e="it thunders"))
+    assert [(words, label) for words, _, label in found] == [
+        (["a puppy yaps"], "Sea_Lion"), (["rain falling"], "sound"),
+        (["a dog barks"], "sound"), (["it thunders"], "sound")]
+
+
+def test_events_are_captioned_clips_and_without_labels_there_those_with_a_label_alone():
+    labelled = pairs.events(corpus(), WAVES)
+    assert [label for label, _ in labelled] == ["dog", "rain"] and labelled[0][1] is WAVES[0]
+    table = corpus().assign(label=["sound", "sound", "dog", "Sea_Lion", "dog"])
+    assert [(label, wave is WAVES[row]) for row, (label, wave) in
+            enumerate(pairs.events(table, WAVES), 2)] == [
+        ("dog", True), ("Sea Lion", True), ("dog", True)]
