@@ -18,7 +18,7 @@ import os
 import pandas
 import soundfile
 
-from maa import corpus, decoding, errors, inputs, published_corpora, sounds, spelling
+from maa import corpus, decoding, errors, inputs, published_corpora, sounds, spelling, words
 
 COLUMNS = [*corpus.COLUMNS, "corpus", "part", "labels", "root", "here"]
 READERS = {
@@ -132,11 +132,14 @@ def find(root, yours, *, seconds, splits=None, follow_links=False):
     yours:     {word of READERS: folder below root}
     seconds:   longer sounds are cut
     splits:    {word of READERS: as for read()}, for those that shall not be split as published
-    returns    list of maa.corpus.Clip; a caption alone has corpus.UNNAMED
+    returns    list of maa.corpus.Clip; one with a caption alone has the label that the caption
+               names, of those that other sounds have, or else corpus.UNNAMED
 
     Raises as read(), separate() and report(); warns D-ABSENT of sounds that are not here.
     Notebook: 10_clips.
     """
+    from maa import experts  # here, because it imports maa.clips, which imports this
+
     tables = [read(name, os.path.join(root, folder), splits=(splits or {}).get(name),
                    follow_links=follow_links) for name, folder in yours.items()]
     table, _ = separate(tables)
@@ -146,9 +149,11 @@ def find(root, yours, *, seconds, splits=None, follow_links=False):
             f"{counts.missing.sum()} of {counts.listed.sum()} listed sounds are not here and are "
             f"left out; first: {table.file[~table.here].iloc[0]!r}"))
     heard = functools.partial(_heard, seconds=seconds, follow_links=follow_links)
+    labels = sorted(set(table.label) - {""}) or words.labels()
     return [
         corpus.Clip(
-            id=row.id, label=row.label or corpus.UNNAMED, split=row.split, source_id=row.source_id,
+            id=row.id, label=row.label or experts.label_named(row.caption, labels)
+            or corpus.UNNAMED, split=row.split, source_id=row.source_id,
             licence=row.licence, path=row.file, read=functools.partial(heard, row),
             annotation=row.annotation)
         for row in table[table.here].itertuples()]

@@ -153,6 +153,14 @@ def names_label(sentence, label, among=None):
     return own > max(shared.values(), default=0)
 
 
+def label_named(sentence, labels):
+    """The one of some labels that a sentence names, as names_label; None if it names none."""
+    said = content(sentence)
+    shared = [len(said & _vocabulary(label)) for label in labels]
+    most = max(shared, default=0)
+    return labels[shared.index(most)] if most and shared.count(most) == 1 else None
+
+
 @functools.cache
 def _vocabulary(label):
     return {word for use in words.USES for one in scenes.phrases(label, use)

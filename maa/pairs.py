@@ -38,7 +38,7 @@ def told(table, waves, distilled=None):
                 f"clip {row.id!r} is not among the {len(chosen)} that the experts heard; was "
                 f"11_pseudo_captions run on this corpus?"))
         sentence = chosen[row.id]
-        label = next((one for one in labels if experts.names_label(sentence, one, labels)), unnamed)
+        label = experts.label_named(sentence, labels) or unnamed
         if label and sentence:
             pairs.append(([sentence], wave, label))
     return pairs
