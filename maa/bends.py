@@ -28,7 +28,7 @@ PI = tl.constexpr(math.pi)
 
 @triton.jit
 def bent(value, a, b):
-    """value + sin²(π a · value) / b"""
+    """value + b · sin²(π a · value)"""
     turn = a * value
     turn -= tl.floor(turn + 0.5)
     s = turn * turn

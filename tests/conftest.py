@@ -26,3 +26,14 @@ def pytest_runtest_setup(item):
 def no_data_folder(monkeypatch):
     """Tests make their own sounds, whatever folder the user has named."""
     monkeypatch.delenv("MAA_DATA", raising=False)
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Networks this small are slower on several threads, by far where others use them too."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -13,13 +13,7 @@ from maa import codebook, diffsound, diffsound_release, published_diffsound
 from maa.errors import MaaError
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Networks this small are slower on several threads, by far where others use them too."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

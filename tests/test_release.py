@@ -301,8 +301,7 @@ def broken(kind, whole, place):
     return content
 
 
-@pytest.mark.parametrize("name", ["maa1_full.ckpt", "best_netG.pt"])
-@pytest.mark.parametrize("fault, kind, message", [
+BROKEN = pytest.mark.parametrize("fault, kind, message", [
     ("k02", "empty", "K-EMPTY: .* has 0 bytes"),
     ("k03", "one byte", "K-(FORMAT|TRUNC): "),
     ("k03", "half", "K-TRUNC: .* is cut short"),
@@ -316,6 +315,10 @@ def broken(kind, whole, place):
     ("k09", "nested", "K-(UNSAFE|TRUNC|FORMAT): "),
     ("k10", "bare pickle", "K-UNSAFE: "),
 ], ids=lambda value: value.replace(" ", "_"))
+
+
+@pytest.mark.parametrize("name", ["maa1_full.ckpt", "best_netG.pt"])
+@BROKEN
 def test_a_broken_file_is_refused_in_one_line(place, name, fault, kind, message, monkeypatch):
     monkeypatch.chdir(place)
     (place / name).write_bytes(broken(kind, (place / name).read_bytes(), place))
