@@ -18,7 +18,8 @@ import os
 import pandas
 import soundfile
 
-from maa import corpus, decoding, errors, inputs, published_corpora, sounds, spelling, words
+from maa import (corpus, decoding, errors, inputs, naming, published_corpora, sounds, spelling,
+                 words)
 
 COLUMNS = [*corpus.COLUMNS, "corpus", "part", "labels", "root", "here"]
 READERS = {
@@ -138,8 +139,6 @@ def find(root, yours, *, seconds, splits=None, follow_links=False):
     Raises as read(), separate() and report(); warns D-ABSENT of sounds that are not here.
     Notebook: 10_clips.
     """
-    from maa import experts  # here, because it imports maa.clips, which imports this
-
     tables = [read(name, os.path.join(root, folder), splits=(splits or {}).get(name),
                    follow_links=follow_links) for name, folder in yours.items()]
     table, _ = separate(tables)
@@ -152,7 +151,7 @@ def find(root, yours, *, seconds, splits=None, follow_links=False):
     labels = sorted(set(table.label) - {""}) or words.labels()
     return [
         corpus.Clip(
-            id=row.id, label=row.label or experts.label_named(row.caption, labels)
+            id=row.id, label=row.label or naming.label_named(row.caption, labels)
             or corpus.UNNAMED, split=row.split, source_id=row.source_id,
             licence=row.licence, path=row.file, read=functools.partial(heard, row),
             annotation=row.annotation)

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from maa import corpus, files, mel, prompts, scenes, sounds
+from maa import corpus, files, mel, naming, prompts, scenes, sounds
 
 SETS = ("held_out", "unheard", "two_events")
 SEVERAL = "+"
@@ -54,10 +54,10 @@ def plan(table, sets, *, per_label, pairs, seed):
 def _single(table, split, per_label, generator):
     rows = []
     for label, own in table[table.split == split].groupby("label"):
-        said, told = scenes.phrases(label, "evaluation"), dict(zip(own.id, own.caption))
+        said, told = naming.phrases(label, "evaluation"), dict(zip(own.id, own.caption))
         picks = generator.permutation(own.id.to_numpy())[:per_label]
         asked = [said[number % len(said)] for number in range(len(picks))]
-        if not scenes.has_phrases(label):
+        if not naming.has_phrases(label):
             asked = [told[one] or phrase for one, phrase in zip(picks, asked)]
         rows += [(split, label, one, phrase) for one, phrase in zip(picks, asked)]
     return rows
@@ -70,7 +70,7 @@ def _two_events(table, pairs, generator):
     rows = []
     for _ in range(pairs):
         two = [sorted(own)[i] for i in generator.choice(len(own), 2, replace=False)]
-        first = str(generator.choice(scenes.phrases(two[0], "evaluation")))
+        first = str(generator.choice(naming.phrases(two[0], "evaluation")))
         clips = [str(generator.choice(own[label])) for label in two]
         prompt = scenes.ORDER[0].format(first, prompts.plain(two[1]))
         rows.append(("two_events", SEVERAL.join(two), SEVERAL.join(clips), prompt))

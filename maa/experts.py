@@ -12,20 +12,15 @@ import collections
 import functools
 import json
 import math
-import re
 from pathlib import Path
 
 import pandas as pd
 from transformers import ClapModel
 
-from maa import clap, classifier, files, retriever, scenes, synthesis, text, training, words
+from maa import clap, classifier, files, retriever, text, training
 from maa.errors import MaaError
 
 COLUMNS = ["id", "candidates", "scores", "sources", "chosen", "source", "score", "rejected"]
-# words that say nothing of the sound: grammar, and names of hearing itself
-EMPTY = set("a an the of in on at to with from for by and or as is are its it his that being up "
-            "down out over into then through while one someone somebody some sound sounds "
-            "noise".split())
 
 
 def load_clap(words, network):
@@ -134,34 +129,3 @@ def repeated(frame, captions):
     known = {retriever.plain(one) for one in captions}
     said = [one for cell in frame.candidates for one in json.loads(cell)]
     return sum(one in known for one in said) / max(1, len(said))
-
-
-def content(sentence):
-    """The words of a sentence that say something of the sound."""
-    return set(re.findall(r"\w[\w'-]*", sentence.lower())) - EMPTY
-
-
-def names_label(sentence, label, among=None):
-    """Whether a sentence names a label: it shares more content words with its phrases than with
-    those of any other label. Ties and nothing shared are no.
-
-    among:     the other labels; all known ones when None
-    """
-    shared = {other: len(content(sentence) & _vocabulary(other))
-              for other in {label, *(among or {*words.labels(), *synthesis.EVENTS})}}
-    own = shared.pop(label)
-    return own > max(shared.values(), default=0)
-
-
-def label_named(sentence, labels):
-    """The one of some labels that a sentence names, as names_label; None if it names none."""
-    said = content(sentence)
-    shared = [len(said & _vocabulary(label)) for label in labels]
-    most = max(shared, default=0)
-    return labels[shared.index(most)] if most and shared.count(most) == 1 else None
-
-
-@functools.cache
-def _vocabulary(label):
-    return {word for use in words.USES for one in scenes.phrases(label, use)
-            for word in content(one)}

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from maa import classifier, files, judging, metrics, retriever, scenes
+from maa import classifier, files, judging, metrics, naming, retriever, scenes
 from maa.errors import MaaError
 
 ABOUT = "judges.json"
@@ -104,7 +104,7 @@ def sentences(heard, count, generator):
     those of evaluation.
     """
     def phrase(label, own):
-        wordings = [scenes.phrases(label), scenes.phrases(label, "evaluation")]
+        wordings = [naming.phrases(label), naming.phrases(label, "evaluation")]
         wordings += [[own]] if own else []
         return str(generator.choice(wordings[generator.integers(len(wordings))]))
 

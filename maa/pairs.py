@@ -5,7 +5,7 @@ Conventions: a pair is (list of true captions, wave (samples,), label); the labe
 Source: Section 3.2 (language-free sound gets pseudo captions).  Notebook: 22_diffusion.
 """
 
-from maa import corpus, experts, prompts, scenes
+from maa import corpus, naming, prompts
 from maa.errors import MaaError
 
 
@@ -29,7 +29,7 @@ def told(table, waves, distilled=None):
     pairs = []
     for row, wave in zip(table.itertuples(), waves, strict=True):
         if row.annotation == "caption":
-            known = scenes.phrases(row.label) if scenes.has_phrases(row.label) else []
+            known = naming.phrases(row.label) if naming.has_phrases(row.label) else []
             words = [row.caption, *(one for one in known if one != row.caption)]
             pairs.append((words, wave, row.label))
             continue
@@ -38,7 +38,7 @@ def told(table, waves, distilled=None):
                 f"clip {row.id!r} is not among the {len(chosen)} that the experts heard; was "
                 f"11_pseudo_captions run on this corpus?"))
         sentence = chosen[row.id]
-        label = experts.label_named(sentence, labels) or unnamed
+        label = naming.label_named(sentence, labels) or unnamed
         if label and sentence:
             pairs.append(([sentence], wave, label))
     return pairs

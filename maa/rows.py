@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save as dump
 from scipy.special import softmax
 
-from maa import evaluation, experts, files, metrics
+from maa import evaluation, files, metrics, naming
 
 DRAWS = 100  # for the intervals of FID, KAD, KL and IS
 ABOUT = "judges.json"
@@ -143,5 +143,5 @@ def captions(distilled, labels):
 def named(sentences, labels):
     """For each sentence 1.0 if it names the label, else 0.0: (clips,)."""
     among = sorted(set(labels))
-    return np.array([float(experts.names_label(one, label, among))
+    return np.array([float(naming.names_label(one, label, among))
                      for one, label in zip(sentences, labels)])

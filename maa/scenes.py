@@ -11,7 +11,7 @@ Notebooks: 10_clips, 12_reprogrammed_prompts.
 import numpy as np
 import torch
 
-from maa import lazy, mel, processes, synthesis, words
+from maa import lazy, mel, naming, processes
 
 FADE = 320  # samples (20 ms) over which a short clip begins and ends
 BLEND = 4800  # samples (0.3 s) over which a long clip gives way to a long one
@@ -176,9 +176,9 @@ def captions(heard, count, generator):
     returns   list of lists of strings
     """
     def phrase(label, own):
-        if own and (not has_phrases(label) or generator.random() < 0.5):
+        if own and (not naming.has_phrases(label) or generator.random() < 0.5):
             return own
-        return str(generator.choice(phrases(label)))
+        return str(generator.choice(naming.phrases(label)))
 
     return composed(heard, count, generator, phrase)
 
@@ -191,24 +191,6 @@ def composed(heard, count, generator, phrase):
         return order.format(*chosen)
 
     return [[one(parts) for _ in range(count)] for parts in heard]
-
-
-def phrases(label, use="train"):
-    """Phrases true of any clip of a label, recorded or synthesised; `use` train or evaluation.
-
-    A label of which no phrases were written ("Bark") is its own phrase, and is asked for by "the
-    sound of bark".
-    """
-    if not has_phrases(label):
-        said = " ".join(label.replace("_", " ").lower().split())
-        return [f"the sound of {said}" if use == "evaluation" else said]
-    owner = words if label in words.labels() else synthesis
-    return owner.phrases(label, use)
-
-
-def has_phrases(label):
-    """Whether phrases were written for a label."""
-    return label in words.labels() or label in synthesis.EVENTS
 
 
 def labels(heard):

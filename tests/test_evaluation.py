@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from maa import corpus, evaluation, mel, scenes, sounds
+from maa import corpus, evaluation, mel, naming, sounds
 
 TABLE = pd.DataFrame(
     [(f"{label}-{number}", label, split)
@@ -53,9 +53,9 @@ def test_one_event_refers_to_a_clip_of_its_label_and_split_and_none_comes_twice(
 
 def test_prompts_are_phrases_of_evaluation_and_repeat_only_when_all_have_come():
     for label, own in plan(["held_out", "unheard"], per_label=5).groupby("label"):
-        said = scenes.phrases(label, "evaluation")
+        said = naming.phrases(label, "evaluation")
         assert list(own.prompt) == [said[number % len(said)] for number in range(len(own))]
-        assert not set(own.prompt) & set(scenes.phrases(label))
+        assert not set(own.prompt) & set(naming.phrases(label))
 
 
 def test_a_sound_of_a_label_without_phrases_is_asked_for_by_its_own_caption():
@@ -78,7 +78,7 @@ def test_two_events_name_two_labels_in_the_order_of_their_clips():
         assert [one.split("-")[0] for one in clips] == labels
         assert all(one.endswith("held_out") for one in clips)
         first, second = row.prompt.split(", then ")
-        assert first in scenes.phrases(labels[0], "evaluation")
+        assert first in naming.phrases(labels[0], "evaluation")
         assert second == labels[1]
 
 

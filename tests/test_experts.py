@@ -167,28 +167,3 @@ def test_candidates_that_repeat_a_caption_of_the_training_are_counted():
     """C30: of "a cat", "a big dog", "rain" and "hail", two are such captions."""
     assert experts.repeated(distilled(), ["A cat.", "rain", "thunder"]) == 0.5
     assert experts.repeated(distilled()[:0], ["rain"]) == 0.0
-
-
-@pytest.mark.parametrize(("sentence", "label", "named"), [
-    ("a dog barking", "dog", True),
-    ("A DOG BARKS.", "dog", True),
-    ("a dog barking", "rain", False),
-    ("a cat", "dog", False),
-    ("the sound of it", "dog", False),  # nothing is said of the sound
-    ("", "dog", False),
-    ("a dog and a cat", "dog", False),  # a tie
-    ("a dog barking at a cat", "dog", True),  # two words against one
-    ("a dog barking at a cat", "cat", False),
-])
-def test_a_sentence_names_the_label_whose_words_it_has_most_of(sentence, label, named):
-    assert experts.names_label(sentence, label, ["dog", "cat", "rain"]) is named
-
-
-def test_without_other_labels_all_known_ones_compete():
-    """An engine is the engine of mini and, idling, a label of its own."""
-    assert experts.names_label("an engine", "engine_idling", ["engine_idling", "dog"])
-    assert not experts.names_label("an engine", "engine_idling")
-
-
-def test_words_of_grammar_and_of_hearing_itself_name_nothing():
-    assert experts.content("The sound of a dog's bark, then rain!") == {"dog's", "bark", "rain"}

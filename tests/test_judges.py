@@ -8,7 +8,7 @@ import pytest
 import torch
 from made_sounds import NAMED, tones
 
-from maa import classifier, jobs, judges, mel, retriever, scenes, text
+from maa import classifier, jobs, judges, mel, naming, retriever, scenes, text
 from maa.errors import MaaError
 
 ROOT = Path(__file__).parents[1]
@@ -140,7 +140,7 @@ def test_sentences_are_in_the_wording_of_training_of_evaluation_and_of_the_clip(
     heard = [(("dog", "our dog at noon"),)] * 40
     found = {one for several in judges.sentences(heard, 4, np.random.default_rng(0))
              for one in several}
-    known, asked = set(scenes.phrases("dog")), set(scenes.phrases("dog", "evaluation"))
+    known, asked = set(naming.phrases("dog")), set(naming.phrases("dog", "evaluation"))
     assert found & known and found & asked and "our dog at noon" in found
     assert found <= known | asked | {"our dog at noon"}
 
@@ -149,7 +149,7 @@ def test_sentences_of_two_events_name_both_in_their_order():
     heard = [(("dog", None), ("rain", None))] * 10
     found = judges.sentences(heard, 3, np.random.default_rng(0))
     assert [len(several) for several in found] == [3] * 10
-    wordings = {label: scenes.phrases(label) + scenes.phrases(label, "evaluation")
+    wordings = {label: naming.phrases(label) + naming.phrases(label, "evaluation")
                 for label in ("dog", "rain")}
     known = {order.format(one, other) for order in scenes.ORDER
              for one in wordings["dog"] for other in wordings["rain"]}

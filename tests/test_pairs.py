@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maa import pairs, scenes
+from maa import naming, pairs
 from maa.errors import MaaError
 
 WAVES = [np.full(100, 0.1 * row, np.float32) for row in range(5)]
@@ -24,7 +24,7 @@ def distilled(**chosen):
 def test_captioned_clips_have_their_words_and_the_phrases_of_their_label():
     found = pairs.told(corpus(), WAVES, distilled(c="", d="", e=""))
     assert [label for _, _, label in found] == ["dog", "rain"]
-    assert found[0][0] == ["a puppy yaps", *scenes.phrases("dog")]
+    assert found[0][0] == ["a puppy yaps", *naming.phrases("dog")]
     assert len(set(found[1][0])) == len(found[1][0]) and "rain falling" in found[1][0]
     assert found[1][1] is WAVES[1]
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from maa import mel, scenes, synthesis, words
+from maa import mel, scenes, words
 
 LONG, SHORT = 24_000, 8_000  # samples: 1.5 s, which needs no pause after it, and 0.5 s
 
@@ -191,23 +191,7 @@ def test_scenes_by_recording_hold_one_recording_each_and_need_no_label():
     assert set(found) == {"a", "b"} and 70 < found.count("b") < 130
 
 
-def test_label_with_a_formula_has_phrases_too():
-    made = sorted(set(synthesis.EVENTS) - set(words.labels()))[0]
-    assert scenes.phrases(made) == synthesis.phrases(made)
-    assert scenes.phrases("dog") == words.phrases("dog")
-
-
-@pytest.mark.parametrize("label", sorted(synthesis.EVENTS))
-def test_no_evaluation_phrase_can_be_the_caption_of_a_synthesised_clip(label):
-    event = synthesis.EVENTS[label]
-    captions = {one.format(said) for one in event.captions for said in event.words.values()}
-    assert not captions & set(scenes.phrases(label, "evaluation"))
-
-
-def test_a_label_without_phrases_is_its_own_phrase():
-    assert scenes.phrases("Sea_Lion") == ["sea lion"]
-    assert scenes.phrases("Sea_Lion", "evaluation") == ["the sound of sea lion"]
-    assert not scenes.has_phrases("Sea_Lion") and scenes.has_phrases("dog")
+def test_of_a_label_without_phrases_clips_without_words_alone_say_its_name():
     heard = [(("Sea_Lion", "a sea lion calls"),), (("Sea_Lion", None),)]
     said = scenes.captions(heard, 20, np.random.default_rng(0))
     assert {*said[0]} == {"a sea lion calls"} and {*said[1]} == {"sea lion"}
