@@ -39,24 +39,25 @@ def content(sentence):
     return set(re.findall(r"\w[\w'-]*", sentence.lower())) - EMPTY
 
 
-def names_label(sentence, label, among=None):
-    """Whether a sentence names a label: it shares more content words with its phrases than with
-    those of any other label. Ties and nothing shared are no.
-
-    among:     the other labels; all known ones when None
-    """
-    shared = {other: len(content(sentence) & _vocabulary(other))
-              for other in {label, *(among or {*words.labels(), *synthesis.EVENTS})}}
-    own = shared.pop(label)
-    return own > max(shared.values(), default=0)
-
-
 def label_named(sentence, labels):
-    """The one of some labels that a sentence names, as names_label; None if it names none."""
+    """The one of some labels that a sentence names, None if it names none: it shares more content
+    words with the label's phrases than with those of any other. Ties and nothing shared are none.
+
+    labels:    a list, none of them twice
+    """
     said = content(sentence)
     shared = [len(said & _vocabulary(label)) for label in labels]
     most = max(shared, default=0)
     return labels[shared.index(most)] if most and shared.count(most) == 1 else None
+
+
+def names_label(sentence, label, among=None):
+    """Whether a sentence names a label and none of the others, as label_named.
+
+    among:     the other labels; all known ones when None
+    """
+    others = among or {*words.labels(), *synthesis.EVENTS}
+    return label_named(sentence, list({label, *others})) == label
 
 
 @functools.cache
