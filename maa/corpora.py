@@ -158,10 +158,21 @@ def find(root, yours, *, seconds, splits=None, follow_links=False):
         for row in table[table.here].itertuples()]
 
 
-def _heard(row, seconds, follow_links):
+def wave_of(row, seconds, follow_links=False):
+    """The sound of a row that is here, (samples,) at 16 kHz; as long as its list says, or refused.
+
+    row:       of itertuples()
+    seconds:   a longer sound is cut; None keeps it whole
+
+    Raises as maa.sounds.read.
+    """
     stated = None if math.isnan(row.seconds) else row.seconds
-    wave = sounds.read(f"{row.root}/{row.file}", expected_seconds=stated, seconds=seconds,
+    return sounds.read(f"{row.root}/{row.file}", expected_seconds=stated, seconds=seconds,
                        root=row.root, follow_links=follow_links)
+
+
+def _heard(row, seconds, follow_links):
+    wave = wave_of(row, seconds, follow_links)
     caption = spelling.spelt_out(row.caption) if row.annotation == "caption" else ""
     if row.annotation == "caption" and not caption:
         raise errors.MaaError("C-EMPTY", f"{row.file!r} has no caption, expected words")

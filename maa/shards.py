@@ -16,7 +16,6 @@ import functools
 import hashlib
 import io
 import json
-import math
 import os
 import pathlib
 import tarfile
@@ -145,8 +144,8 @@ def _save_index(folder, shards, complete):
 def _write_shard(path, stretch, seconds, follow_links):
     """Write one shard; returns its entry in the index."""
     groups = collections.defaultdict(list)
-    for row in stretch.to_dict("records"):
-        groups[tuple(row[column] for column in corpora.SOUND)].append(row)
+    for row in stretch.itertuples():
+        groups[tuple(getattr(row, column) for column in corpora.SOUND)].append(row)
     make = functools.partial(_sample, seconds=seconds, follow_links=follow_links)
     with warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always")
@@ -154,7 +153,7 @@ def _write_shard(path, stretch, seconds, follow_links):
         with concurrent.futures.ThreadPoolExecutor(workers) as pool:
             results = list(zip(groups.values(), pool.map(make, groups.values())))
     made = [result for _, result in results if not isinstance(result, errors.MaaError)]
-    refused = [(group[0]["file"], fault) for group, fault in results
+    refused = [(group[0].file, fault) for group, fault in results
                if isinstance(fault, errors.MaaError)]
     content = _packed([member for members, _ in made for member in members])
     files.atomic_write(path, content)
@@ -169,21 +168,20 @@ def _write_shard(path, stretch, seconds, follow_links):
 def _sample(group, seconds, follow_links):
     """([(name, bytes) of the sound, (name, bytes) of its words], seconds), or why not."""
     row = group[0]
-    told = [one["caption"].strip() for one in group if row["annotation"] == "caption"]
+    told = [one.caption.strip() for one in group if row.annotation == "caption"]
     captions = [one for one in told if any(c.isprintable() and not c.isspace() for c in one)]
     try:
         if told and not captions:
-            raise errors.MaaError("C-EMPTY", f"{row['file']!r} has no caption, expected words")
-        stated = None if math.isnan(row["seconds"]) else row["seconds"]
-        wave = sounds.read(os.path.join(row["root"], row["file"]), expected_seconds=stated,
-                           seconds=seconds, root=row["root"], follow_links=follow_links)
+            raise errors.MaaError("C-EMPTY", f"{row.file!r} has no caption, expected words")
+        wave = corpora.wave_of(row, seconds, follow_links)
     except errors.MaaError as fault:
         return fault
     sound, length = io.BytesIO(), len(wave) / sounds.RATE
     soundfile.write(sound, sounds.peak_normalise(wave), sounds.RATE, "PCM_16", format="FLAC")
-    words = {name: row[name] for name in STORED} | {"captions": captions, "seconds": length}
-    return [(f"{row['id']}.flac", sound.getvalue()),
-            (f"{row['id']}.json", json.dumps(words).encode())], length
+    words = {name: getattr(row, name) for name in STORED}
+    words |= {"captions": captions, "seconds": length}
+    return [(f"{row.id}.flac", sound.getvalue()),
+            (f"{row.id}.json", json.dumps(words).encode())], length
 
 
 def _packed(members):
