@@ -69,10 +69,7 @@ def import_diffsound(checkpoint, voice, folder, *, book=None,
         published_diffsound.save(
             published_diffsound.System(vq, body, reader, words, vocoder), made)
         files.write_hashes(made)
-        told = {"files": {path.name: files.sha256(path) for path in sources},
-                "result": files.sha256(made / files.HASHES)}
-        files.write_json(made / folders.SOURCE, told)
-    return told
+        return folders.record(made, sources, files.HASHES)
 
 
 def read_networks(path, book, reader, sizes):

@@ -94,14 +94,14 @@ def new(folder):
 
 
 def record(folder, sources, result):
-    """Write what a folder was made from, source.json, then the hashes of its files.
+    """Write what a folder was made from, source.json.
 
     sources:   files that were read
-    result:    name of the file in it that holds the weights, or the hashes of several
+    result:    name of the file in it that holds the weights; where several do, files.HASHES, which
+               must be written already and stays as it is: source.json is then not in it
     returns    {"files": {name: SHA-256}, "result": SHA-256}
     """
     told = {"files": {Path(path).name: files.sha256(path) for path in sources},
             "result": files.sha256(folder / result)}
     files.write_json(folder / SOURCE, told)
-    files.write_hashes(folder)
     return told

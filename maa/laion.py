@@ -15,7 +15,7 @@ from unittest import mock
 import torch
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerBase
 
-from maa import folders, untrusted
+from maa import files, folders, untrusted
 from maa.errors import MaaError
 
 RATE = 48_000
@@ -67,7 +67,9 @@ def import_checkpoint(path, folder, *, text_layers=12):
         clap = convert(untrusted.named(path), text_layers=text_layers, source=path)
         clap.save_pretrained(made)
         extractor(clap).save_pretrained(made)
-        return folders.record(made, [path], "model.safetensors")
+        told = folders.record(made, [path], "model.safetensors")
+        files.write_hashes(made)
+    return told
 
 
 def convert(weights, *, text_layers=12, source="LAION-CLAP"):

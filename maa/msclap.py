@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertModel, PreTrainedModel
 from transformers.audio_utils import mel_filter_bank
 
-from maa import folders, mel, untrusted
+from maa import files, folders, mel, untrusted
 
 SPACE = 1024  # numbers of an embedding
 TOKENS = 100  # of a sentence that is scored
@@ -178,4 +178,6 @@ def import_checkpoint(path, folder, *, sizes=None):
         found = untrusted.named(path, under=("model",))
         untrusted.fit(network, found, original, DROPPED, path)
         network.save_pretrained(made)
-        return folders.record(made, [path], "model.safetensors")
+        told = folders.record(made, [path], "model.safetensors")
+        files.write_hashes(made)
+    return told

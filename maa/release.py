@@ -73,10 +73,7 @@ def import_release(checkpoint, voice, arguments, folder, *, tokenizer="bert-base
             **read_networks(sources[0], sizes or {}), tokenizer=words, vocoder=vocoder,
             scheduler=diffusion.ddim())
         pipe.save_pretrained(made)
-        told = {"files": {path.name: files.sha256(path) for path in sources},
-                "result": files.sha256(made / files.HASHES)}
-        files.write_json(made / folders.SOURCE, told)
-    return told
+        return folders.record(made, sources, files.HASHES)
 
 
 def read_networks(path, sizes):

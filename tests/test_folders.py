@@ -124,15 +124,29 @@ def test_k26_in_a_read_only_folder_nothing_new_is_begun(tmp_path, monkeypatch):
             pass
 
 
-def test_a_folder_tells_what_it_was_made_from_and_is_sealed(tmp_path):
-    """By hand: the SHA-256 of "abc" begins with ba7816bf."""
+@pytest.fixture
+def made(tmp_path):
+    """A folder of weights, and beside it the file that they are from."""
     (tmp_path / "source.pt").write_bytes(b"abc")
-    (made := tmp_path / "made").mkdir()
-    (made / "weights").write_bytes(b"numbers")
-    told = folders.record(made, [tmp_path / "source.pt"], "weights")
+    files.atomic_write(tmp_path / "made/weights", b"numbers")
+    return tmp_path / "made"
+
+
+def test_a_folder_tells_what_it_was_made_from_and_then_is_sealed(made):
+    """By hand: the SHA-256 of "abc" begins with ba7816bf."""
+    told = folders.record(made, [made.parent / "source.pt"], "weights")
+    files.write_hashes(made)
     assert told == files.read_json(made / "source.json") == {
-        "files": {"source.pt": files.sha256(tmp_path / "source.pt")},
+        "files": {"source.pt": files.sha256(made.parent / "source.pt")},
         "result": files.sha256(made / "weights")}
     assert told["files"]["source.pt"].startswith("ba7816bf")
     files.check_hashes(made)
     assert sorted(files.read_json(made / "hashes.json")) == ["source.json", "weights"]
+
+
+def test_a_sealed_folder_tells_what_it_was_made_from_and_keeps_its_seal(made):
+    files.write_hashes(made)
+    told = folders.record(made, [made.parent / "source.pt"], files.HASHES)
+    assert told == files.read_json(made / "source.json")
+    assert told["result"] == files.sha256(made / "hashes.json")
+    assert sorted(files.read_json(made / "hashes.json")) == ["weights"]

@@ -174,6 +174,7 @@ def test_the_folder_says_where_it_comes_from_and_is_sealed(imported):
         "files": {"clap.pt": files.sha256(place / "clap.pt")},
         "result": files.sha256(place / "new/clap/model.safetensors")}
     files.check_hashes(place / "new/clap")
+    assert "source.json" in files.read_json(place / "new/clap/hashes.json")
     assert str(place) not in (place / "new/clap/config.json").read_text()
 
 

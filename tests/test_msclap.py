@@ -291,6 +291,7 @@ def test_the_folder_says_where_it_comes_from_and_is_sealed(imported):
         "files": {"CLAP_weights_2022.pth": files.sha256(place / "CLAP_weights_2022.pth")},
         "result": files.sha256(place / "new/msclap/model.safetensors")}
     files.check_hashes(place / "new/msclap")
+    assert "source.json" in files.read_json(place / "new/msclap/hashes.json")
     assert str(place) not in (place / "new/msclap/config.json").read_text()
 
 
