@@ -37,18 +37,22 @@ def build(*, widths=(128, 256, 256, 512), attention=2, layers=2, channels=4, fra
         raise ValueError(
             f"widths {widths} with attention on {attention} levels, expected four widths and "
             f"0 to 4: only four levels take 80 × 624 to 10 × 78")
-    plain = 4 - attention
-    down = [PLAIN[0]] * plain + [ATTENTION[0]] * attention
-    up = [ATTENTION[1]] * attention + [PLAIN[1]] * plain
     vae = AutoencoderKL(
-        in_channels=1, out_channels=1, down_block_types=down, up_block_types=up,
-        block_out_channels=tuple(widths), layers_per_block=layers, latent_channels=channels,
-        norm_num_groups=training.norm_groups(widths), sample_size=frames, scaling_factor=1.0)
+        in_channels=1, out_channels=1, **blocks(4, attention), block_out_channels=tuple(widths),
+        layers_per_block=layers, latent_channels=channels, sample_size=frames,
+        norm_num_groups=training.norm_groups(widths), scaling_factor=1.0)
     if start == "coarse":
         coarse.set_weights(vae)
     elif start != "random":
         coarse.begin_as(vae, start)
     return vae
+
+
+def blocks(levels, attention):
+    """Keywords for the kinds of levels: the coarsest `attention` of them attend to themselves."""
+    plain = levels - attention
+    return {"down_block_types": [PLAIN[0]] * plain + [ATTENTION[0]] * attention,
+            "up_block_types": [ATTENTION[1]] * attention + [PLAIN[1]] * plain}
 
 
 def shape(vae):

@@ -22,23 +22,24 @@ ROWS = mel.BANDS // SQUARE
 REVIVED = 0.8  # share of the training in which unused codes are moved
 
 
-def build_tokenizer(*, widths=(128, 128, 256, 256, 512), layers=2, codes=256, code_width=256,
-                    start="random"):
+def build_tokenizer(*, widths=(128, 128, 256, 256, 512), attention=0, layers=2, codes=256,
+                    code_width=256, start="random"):
     """Untrained VQModel: 80 × frames → 5 × frames / 16 latents → the nearest codes, and back.
 
     widths:       channels of the five levels, mel resolution first
     code_width:   numbers of a code
-    start:        as in autoencoder.build
+    attention, start:   as in autoencoder.build
     """
     if start not in autoencoder.STARTS:
         raise ValueError(f"start is {start!r}, expected one of {autoencoder.STARTS}")
     if len(widths) != 5:
         raise ValueError(f"widths {widths}, expected five: only five levels take 80 bands to 5")
+    if not 0 <= attention <= 5:
+        raise ValueError(f"attention on {attention} levels, expected 0 to 5")
     vq = VQModel(
-        in_channels=1, out_channels=1, down_block_types=["DownEncoderBlock2D"] * 5,
-        up_block_types=["UpDecoderBlock2D"] * 5, block_out_channels=tuple(widths),
-        layers_per_block=layers, latent_channels=code_width, num_vq_embeddings=codes,
-        norm_num_groups=training.norm_groups(widths), scaling_factor=1.0)
+        in_channels=1, out_channels=1, **autoencoder.blocks(5, attention),
+        block_out_channels=tuple(widths), layers_per_block=layers, latent_channels=code_width,
+        num_vq_embeddings=codes, norm_num_groups=training.norm_groups(widths), scaling_factor=1.0)
     if start == "coarse":
         coarse.set_weights(vq)
     return vq

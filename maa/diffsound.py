@@ -25,10 +25,12 @@ LEAST = -70.0  # logarithm of a chance of nothing
 
 
 def build_transformer(*, codes=256, columns=53, width=1024, heads=16, layers=19, text_width=512,
-                      noise_steps=100, dropout=0.0):
+                      noise_steps=100, dropout=0.0, bend="geglu"):
     """Untrained denoiser of pages of 5 rows and `columns` columns.
 
     Its places are those of a square; a page is the upper part of one.
+
+    bend:    non-linearity between the layers of each block, by diffusers' name
     """
     if columns < codebook.ROWS or width % heads:
         raise ValueError(
@@ -37,7 +39,8 @@ def build_transformer(*, codes=256, columns=53, width=1024, heads=16, layers=19,
     return with_own_steps(Transformer2DModel(
         num_attention_heads=heads, attention_head_dim=width // heads, num_layers=layers,
         dropout=dropout, cross_attention_dim=text_width, attention_bias=True, sample_size=columns,
-        num_vector_embeds=codes + 1, norm_type="ada_norm", num_embeds_ada_norm=noise_steps))
+        num_vector_embeds=codes + 1, norm_type="ada_norm", num_embeds_ada_norm=noise_steps,
+        activation_fn=bend))
 
 
 def with_own_steps(transformer):

@@ -16,6 +16,7 @@ Notebook: none.
 """
 
 import dataclasses
+import functools
 import math
 from pathlib import Path
 
@@ -25,35 +26,15 @@ from diffusers import AudioPipelineOutput, Transformer2DModel, VQModel
 from torch.nn import functional as F
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from maa import (autoencoder, codebook, diffsound, files, mel, melception, melgan, sounds, text,
-                 training)
+from maa import codebook, diffsound, files, mel, melception, melgan, sounds, text, training
 from maa.errors import MaaError
 
 STEPS = 100  # the only number of steps they evaluate
-WIDTHS = (128, 128, 256, 256, 512)  # channels of the codebook's five levels
 
-
-def build_transformer(*, codes=256, columns=53, width=1024, heads=16, layers=19, text_width=512,
-                      noise_steps=STEPS):
-    """Untrained denoiser of theirs: as diffsound.build_transformer, but with a plain, cheaper bend.
-
-    Theirs fills pages column by column, yet tells places apart row by row; see fill().
-    """
-    return diffsound.with_own_steps(Transformer2DModel(
-        num_attention_heads=heads, attention_head_dim=width // heads, num_layers=layers,
-        cross_attention_dim=text_width, attention_bias=True, sample_size=columns,
-        num_vector_embeds=codes + 1, norm_type="ada_norm", num_embeds_ada_norm=noise_steps,
-        activation_fn="geglu-approximate"))  # x · sigmoid(1.702 x), without a gate for all its name
-
-
-def build_codebook(*, widths=WIDTHS, layers=2, codes=256, code_width=256):
-    """Untrained codebook of theirs: codebook.build_tokenizer with attention on the last level."""
-    plain, attention = autoencoder.PLAIN, autoencoder.ATTENTION
-    return VQModel(
-        in_channels=1, out_channels=1, down_block_types=[plain[0]] * 4 + [attention[0]],
-        up_block_types=[attention[1]] + [plain[1]] * 4, block_out_channels=tuple(widths),
-        layers_per_block=layers, latent_channels=code_width, num_vq_embeddings=codes,
-        norm_num_groups=training.norm_groups(widths), scaling_factor=1.0)
+# their untrained networks are ours, with x · sigmoid(1.702 x), which has no gate for all its name,
+# and with attention on the last level
+build_transformer = functools.partial(diffsound.build_transformer, bend="geglu-approximate")
+build_codebook = functools.partial(codebook.build_tokenizer, attention=1)
 
 
 def schedule(codes, device="cpu"):
@@ -87,7 +68,8 @@ def fill(transformer, prompts, known, *, truncation=0.85, generators=None):
     known:        codes of the codebook; some transformers were given one more, which has no vector
     truncation:   as in diffsound.sample
     generators:   one a clip, on the device of prompts
-    returns       (clips, 5 · columns), row by row as maa.codebook reads them
+    returns       (clips, 5 · columns), row by row as maa.codebook reads them; theirs fills pages
+                  column by column, yet tells places apart row by row
 
     Source: Yang et al. 2022.  Notebook: none.
     """

@@ -121,6 +121,7 @@ def test_tokens_that_are_no_page_or_still_masked_are_refused(tokens):
 
 @pytest.mark.parametrize("shape, words", [
     ({"widths": (8,) * 4}, "expected five: only five levels take 80 bands to 5"),
+    ({"attention": 6}, "attention on 6 levels, expected 0 to 5"),
     ({"start": "warm"}, r"start is 'warm', expected one of \('random', 'coarse'\)"),
 ])
 def test_shape_that_cannot_be_built_is_refused(shape, words):
