@@ -13,10 +13,8 @@ Source: Appendix E.2.  Notebook: 03_how_fast.
 """
 
 import argparse
-import gc
 import platform
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -25,12 +23,12 @@ import pandas as pd
 import torch
 from transformers import BertConfig
 
-from maa import (alike, autoencoder, diffusion, fast, files, msclap, pipeline, processes, project,
-                 text, training, vocoder)
+from maa import (alike, autoencoder, clock, diffusion, fast, files, msclap, pace, pipeline,
+                 processes, project, text, training, vocoder)
 
 PROMPT = "a dog barking, then rain falling on a roof"
 RELEASE = {"steps": 100, "guidance": 3.0}
-SUBJECTS = ("machine", "latency", "throughput", "training", "same")
+SUBJECTS = ("machine", "latency", "throughput", "training", "curves", "same")
 PEAK = 8192  # rows and columns of the matrices whose product gives the peak
 
 
@@ -39,7 +37,7 @@ def paper(vocoder_name="bigvgan", **sizes):
 
     sizes:   {"unet", "vae", "text", "voice": keywords of their makers} for smaller ones
     """
-    with training.seeded(0):
+    with training.seeded(0), training.device():  # drawn where they are used: a minute sooner
         words = text.build_tokenizer([PROMPT, "heavy rain"], 300)
         pipe = pipeline.MakeAnAudioPipeline(
             unet=diffusion.build_unet(**sizes.get("unet", {})).eval(),
@@ -49,33 +47,6 @@ def paper(vocoder_name="bigvgan", **sizes):
             vocoder=vocoder.build(vocoder_name, **sizes.get("voice", {})).eval())
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(training.device())
-
-
-def timed(call, times, warm=1):
-    """Wall seconds of each of `times` calls after `warm` of them, the GPU's work included."""
-    for _ in range(warm):
-        call()
-    settle()
-    found = []
-    for _ in range(times):
-        began = time.perf_counter()
-        call()
-        settle()
-        found.append(time.perf_counter() - began)
-    return found
-
-
-def settle():
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
-def row(what, seconds, sounds, **more):
-    """One measurement: median, 95th percentile and sounds a second, with how often it was taken."""
-    return {"what": what, "sounds": sounds, "n": len(seconds),
-            "p50_ms": 1000 * float(np.median(seconds)),
-            "p95_ms": 1000 * float(np.percentile(seconds, 95)),
-            "per_second": sounds / float(np.median(seconds)), **more}
 
 
 def plainly(pipe, sounds, steps, seconds=None, times=3):
@@ -88,8 +59,8 @@ def plainly(pipe, sounds, steps, seconds=None, times=3):
         with torch.no_grad():
             return [pipe.vocoder(one[None]).float().cpu() for one in mels]
 
-    cold, *_ = timed(call, 1, warm=0)
-    return row("plainly", timed(call, times), sounds, steps=steps, cold_s=cold, dtype="float32",
+    cold, *_ = clock.timed(call, 1, warm=0)
+    return clock.row("plainly", clock.timed(call, times), sounds, steps=steps, cold_s=cold, dtype="float32",
                vocoder=type(pipe.vocoder).__name__)
 
 
@@ -99,23 +70,28 @@ def quickly(pipe, sounds, steps, seconds=None, times=20, **form):
     chain = fast.Chain(pipe, sounds=sounds, seconds=seconds, steps=steps,
                        guidance=RELEASE["guidance"], **form)
     chain([PROMPT] * sounds)
-    settle()
+    clock.settle()
     cold = time.perf_counter() - began
-    whole = timed(lambda: chain([PROMPT] * sounds), times)
-    parts = {f"{part}_ms": 1000 * float(np.median(timed(lambda: chain.run(part), times)))
+    whole = clock.timed(lambda: chain([PROMPT] * sounds), times)
+    parts = {f"{part}_ms": 1000 * float(np.median(clock.timed(lambda: chain.run(part), times)))
              for part in fast.PARTS}
-    told = row("quickly", whole, sounds, steps=steps, cold_s=cold, dtype=str(chain.dtype)[6:],
+    told = clock.row("quickly", whole, sounds, steps=steps, cold_s=cold, dtype=str(chain.dtype)[6:],
                vocoder=type(pipe.vocoder).__name__, within=list(form.get("within", (0.0, 1.0))))
     return told | parts
 
 
 def latency(counts=(100, 50, 25, 10), voices=("bigvgan", "istft"), sounds=1, **sizes):
-    """Rows for one sound (or `sounds` of them): plainly, then quickly with each vocoder."""
-    rows = [plainly(paper(voices[0], **sizes), sounds, count) for count in counts[::2]]
+    """Rows for one sound (or `sounds` of them): plainly, then quickly with each vocoder.
+
+    The networks are compiled once for all rows, so that only the first of each vocoder is cold.
+    """
+    clock.clear()
+    pipe = paper(voices[0], **sizes)
+    rows = [plainly(pipe, sounds, count, times=3 if sounds == 1 else 1) for count in counts[::2]]
     for voice in voices:
-        for count in counts:
-            clear()
-            rows.append(quickly(paper(voice, **sizes), sounds, count))
+        if voice != voices[0]:
+            pipe.vocoder = paper(voice, **sizes).vocoder
+        rows += [quickly(pipe, sounds, count) for count in counts]
     return rows
 
 
@@ -123,41 +99,12 @@ def same(counts=(100, 25), sounds=4, scale="small", form=None, **sizes):
     """Rows: how alike the sounds of both ways are; of `scale`, if its judges are here."""
     rows, form = [], form or {}
     for count in counts:
-        clear()
+        clock.clear()
         pipe = paper("istft", **sizes)
         rows.append(alike.latents(pipe, [PROMPT] * sounds, count, RELEASE["guidance"], **form))
-    clear()
+    clock.clear()
     here = (project.results(scale) / "models/judges").is_dir()
     return rows + (alike.of_scale(scale, **form) if here else [])
-
-
-def train(batches=(64, 128, 256), steps=60, **sizes):
-    """Clips a second of the paper's U-Net in diffusion.train, after half of the steps."""
-    rows = []
-    for batch in batches:
-        clear()
-        rows.append(trained(batch * processes.count(), steps, sizes.get("unet", {})))
-    return rows
-
-
-def trained(batch, steps, sizes):
-    """One row: the time between two draws of prompts, which come once a step."""
-    place, times = training.device(), []
-    shape = {"widths": (320, 640), "text_width": 1024} | sizes
-    latents = torch.randn(4 * batch, 4, 10, 78, device=place)
-    words = torch.randn(batch, text.TOKENS, shape["text_width"], device=place)
-
-    def say(generator, rows):
-        settle()
-        times.append(time.perf_counter())
-        return words[: len(rows)]
-
-    with tempfile.TemporaryDirectory() as folder:
-        diffusion.train(folder, latents, say, torch.zeros_like(words[:1]), steps=steps,
-                        batch=batch, save_every=10**9,
-                        **{key: value for key, value in shape.items() if key != "text_width"})
-    return row("training", np.diff(times)[steps // 2:].tolist(), batch, memory=memory(),
-               cold_s=times[1] - times[0], processes=processes.count())
 
 
 def machine():
@@ -166,7 +113,7 @@ def machine():
     size = PEAK if place.type == "cuda" else 512
     kind = torch.bfloat16 if place.type == "cuda" else torch.float32
     one = torch.randn(size, size, device=place, dtype=kind)
-    seconds = np.median(timed(lambda: one @ one, 20, warm=5))
+    seconds = np.median(clock.timed(lambda: one @ one, 20, warm=5))
     name = torch.cuda.get_device_name() if place.type == "cuda" else platform.machine()
     return [{"what": name, "torch": torch.__version__, "matrices": size, "n": 20,
              "dtype": str(kind)[6:], "teraflops": 2 * size**3 / seconds / 1e12}]
@@ -179,19 +126,6 @@ def read(folder):
     return pd.DataFrame(found)
 
 
-def memory():
-    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
-
-
-def clear():
-    """Forget what was compiled and give memory back, so that every row starts alike."""
-    gc.collect()
-    torch.compiler.reset()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-
-
 def main(arguments=None):
     """Exit status of `python -m maa.benchmark`."""
     parser = argparse.ArgumentParser(prog="python -m maa.benchmark",
@@ -202,7 +136,7 @@ def main(arguments=None):
     wanted = parser.parse_args(arguments)
     if unknown := {*wanted.subject} - {*SUBJECTS}:
         parser.error(f"{', '.join(sorted(unknown))}: expected of {', '.join(SUBJECTS)}")
-    calls = {"machine": machine, "latency": latency, "training": train,
+    calls = {"machine": machine, "latency": latency, "training": pace.train, "curves": pace.curves,
              "throughput": lambda: latency((25, 10), sounds=64), "same": same}
     for subject in wanted.subject:
         rows, several = calls[subject](), processes.count()

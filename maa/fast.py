@@ -46,17 +46,18 @@ class Chain:
         self.scheduler.set_timesteps(steps)  # numbers in host memory: constants of a recording
         self.times = self.scheduler.timesteps.to(self.place)
         self.guided = guided(len(self.times), within)
+        networks = [pipe.unet, pipe.vae.decoder, pipe.text_encoder, pipe.vocoder]
+        if compiled and self.place.type == "cuda" and isinstance(pipe.vocoder, bigvgan.BigVgan):
+            from maa import bends  # here, because it needs Triton
+
+            bends.hasten(networks.pop())  # by hand: torch.compile needs minutes for its many sizes
         for network in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.vocoder):
             torch.nn.Module.to(network, self.place, dtype)  # diffusers' own would warn of nothing
         for network in (pipe.unet, pipe.vae):
             network.to(memory_format=training.layout(self.place))
-        if compiled and self.place.type == "cuda" and isinstance(pipe.vocoder, bigvgan.BigVgan):
-            from maa import bends  # here, because it needs Triton
-
-            bends.hasten(pipe.vocoder)
         if compiled:
-            for module in (pipe.unet, pipe.vae.decoder, pipe.text_encoder, pipe.vocoder):
-                module.compile(dynamic=False)
+            for network in networks:
+                network.compile(dynamic=False)
         shape = (sounds, pipe.unet.config.in_channels, mel.BANDS // mel.COLUMN,
                  mel.columns(self.length / mel.RATE))
         self.noise = torch.zeros(shape, device=self.place)
@@ -66,8 +67,13 @@ class Chain:
         self.record(recorded)
 
     @torch.no_grad()
+    @torch.backends.cudnn.flags(enabled=True, benchmark=True)
     def record(self, recorded):
-        """Run each part until it is compiled; then keep it as a graph, if that is wanted."""
+        """Run each part until it is compiled; then keep it as a graph, if that is wanted.
+
+        cuDNN's guess at its fastest kernel can be far off (43 ms for one convolution of BigVGAN
+        that takes .1), so that it tries them.
+        """
         for part in PARTS:
             for _ in range(TRIES):
                 getattr(self, part)()

@@ -27,6 +27,9 @@ from maa import files, processes, runs, stopping
 
 
 MOST = 200  # checkpoints that a run writes, one after another
+# Left to itself torch.compile turns pictures round and round on the way back through a network that
+# ends in few channels: a tenth of the time of the paper's U-Net.
+COMPILING = {"dynamic": False, "options": {"force_layout_optimization": True}}
 
 
 @dataclasses.dataclass
@@ -104,7 +107,7 @@ def train(folder, *, modules, turns, batch, steps, settings, seed=0, averaged=()
         if run.device.type == "cuda":
             warnings.filterwarnings("ignore", message="Dynamo detected a call to a `functools.lru")
             for module in compiled:
-                module.compile(dynamic=False)
+                module.compile(**COMPILING)
         run.resume()
         bar = tqdm(range(run.step, steps), initial=run.step, total=steps, desc=label, mininterval=5)
         for _ in bar:

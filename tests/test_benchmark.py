@@ -19,20 +19,6 @@ def tiny():
     return benchmark.paper("istft", voice=VOICE["istft"], **TINY)
 
 
-def test_a_row_holds_median_percentile_and_how_often():
-    found = benchmark.row("x", [0.1, 0.2, 0.3, 0.4, 10.0], 6, steps=5)
-    assert found["n"] == 5 and found["steps"] == 5
-    assert found["p50_ms"] == pytest.approx(300)
-    assert found["p95_ms"] == pytest.approx(8080)
-    assert found["per_second"] == pytest.approx(20)
-
-
-def test_calls_before_the_clock_starts_are_not_counted():
-    calls = []
-    assert len(benchmark.timed(lambda: calls.append(1), 4, warm=2)) == 4
-    assert len(calls) == 6
-
-
 def test_both_ways_are_measured_and_the_parts_are_told_apart():
     plain = benchmark.plainly(tiny(), 2, 3, times=2)
     quick = benchmark.quickly(tiny(), 2, 3, times=2, **PLAIN)
@@ -44,16 +30,20 @@ def test_both_ways_are_measured_and_the_parts_are_told_apart():
     json.dumps([plain, quick])
 
 
+def test_every_vocoder_and_number_of_steps_has_a_row_and_networks_are_made_once(monkeypatch):
+    made, chains, one = [], [], tiny()
+    monkeypatch.setattr(benchmark, "paper", lambda voice, **sizes: made.append(voice) or one)
+    monkeypatch.setattr(benchmark, "quickly", lambda pipe, sounds, steps: chains.append(pipe) or {
+        "vocoder": type(pipe.vocoder).__name__, "steps": steps})
+    found = benchmark.latency((3, 2), ("istft", "another"), sounds=1)
+    assert [row["steps"] for row in found] == [3, 3, 2, 3, 2]
+    assert found[0]["what"] == "plainly"
+    assert made == ["istft", "another"] and len({*map(id, chains)}) == 1
+
+
 def test_both_ways_are_held_to_each_other():
     found, = benchmark.same((3,), sounds=2, scale="none", form=PLAIN, voice=VOICE["istft"], **TINY)
     assert found["steps"] == 3 and found["lowest_correlation"] > 1 - 1e-9
-
-
-def test_training_is_measured_from_draw_to_draw():
-    found, = benchmark.train((4,), steps=4, unet={"widths": (32, 32), "layers": 1, "heads": 2,
-                                                  "text_width": 16})
-    assert found["sounds"] == 4 and found["n"] == 1
-    assert found["per_second"] == pytest.approx(4000 / found["p50_ms"])
 
 
 def test_the_peak_is_that_of_a_matrix_product():
