@@ -2,13 +2,15 @@
 
 Conventions: a label is any text; most are class names in snake case, "clock_tick".
 Source: Section 3.2.1 (labels score what experts wrote).
-Notebooks: 10_clips, 11_pseudo_captions.
+Notebooks: 01_sound_to_mel, 10_clips, 11_pseudo_captions, 12_reprogrammed_prompts.
 """
 
 import functools
+import itertools
 import re
 
 from maa import synthesis, words
+from maa.errors import MaaError
 
 # words that say nothing of the sound: grammar, and names of hearing itself
 EMPTY = set("a an the of in on at to with from for by and or as is are its it his that being up "
@@ -58,6 +60,23 @@ def names_label(sentence, label, among=None):
     """
     others = among or {*words.labels(), *synthesis.EVENTS}
     return label_named(sentence, list({label, *others})) == label
+
+
+def first(table, label):
+    """Index of the first clip with a caption that is of a label, or else whose caption names it:
+    corpora have labels of their own.
+
+    table:     rows of clips.csv, with label and caption
+
+    Raises MaaError D-LABEL if there is none.
+    """
+    captions = table.caption[table.caption != ""]
+    own = captions.index[table.label[captions.index] == label]
+    named = (row for row, caption in captions.items() if names_label(caption, label))
+    for row in itertools.chain(own, named):
+        return row
+    raise MaaError("D-LABEL", f"no caption of {len(captions)} is of {label!r} or names it, "
+                              f"expected one; which kinds of sound has clips.csv?")
 
 
 @functools.cache

@@ -1,8 +1,10 @@
 """maa.naming: phrases of every label, and the label that a sentence names."""
 
+import pandas as pd
 import pytest
 
 from maa import code, naming, synthesis, words
+from maa.errors import MaaError
 
 
 def test_label_with_a_formula_has_phrases_too():
@@ -60,3 +62,12 @@ def test_sounds_depend_on_names_and_on_no_network():
     """Else an edit of an expert would make every sound again."""
     found = {path.stem for path in code.reached("from maa import clips")}
     assert "naming" in found and not {"experts", "captioner", "retriever", "clap"} & found
+
+
+def test_a_clip_is_found_by_its_label_or_else_by_its_caption():
+    table = pd.DataFrame({"label": ["Bark", "dog", "dog"], "caption": ["a dog barks", "", "a yap"]},
+                         index=[3, 5, 7])
+    assert naming.first(table, "dog") == 7
+    assert naming.first(table[:2], "dog") == 3
+    with pytest.raises(MaaError, match="D-LABEL: no caption of 2 is of 'rain' or names it"):
+        naming.first(table, "rain")
