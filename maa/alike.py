@@ -16,13 +16,6 @@ from maa.pipeline import MakeAnAudioPipeline
 TWO = ("plainly", "quickly")
 
 
-def noises(pipe, seeds, columns):
-    """Starting noise of a sound for each seed: (sounds, channels, 10, columns), on the CPU."""
-    shape = 1, pipe.unet.config.in_channels, pipe.unet.config.sample_size[0], columns
-    return torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(int(one)))
-                      for one in seeds])
-
-
 def likeness(one, other):
     """Correlation of each two latents, (sounds,) array, in float64."""
     one, other = (x.double().cpu().flatten(1) for x in (one, other))
@@ -36,7 +29,7 @@ def latents(pipe, prompts, steps, guidance, **form):
     form:      keywords of fast.Chain, which changes the pipeline's networks: it is last to run
     """
     seeds = range(len(prompts))
-    noise = noises(pipe, seeds, pipe.unet.config.sample_size[1]).to(pipe.device)
+    noise = fast.noises(pipe, seeds, pipe.unet.config.sample_size[1]).to(pipe.device)
     plain = pipe(prompts, None, steps, guidance, latents=noise, output_type="latent").audios
     chain = fast.Chain(pipe, sounds=len(prompts), seconds=None, steps=steps, guidance=guidance,
                        **form)
@@ -53,14 +46,8 @@ def sounds(pipe, asked, seconds, steps, guidance, at_once, **form):
     several = [asked[start : start + at_once] for start in range(0, len(asked), at_once)]
     found = {"plainly": [torch.as_tensor(plain(list(part.prompt), list(part.seed)))
                          for part in several]}
-    chain = fast.Chain(pipe, sounds=at_once, seconds=seconds, steps=steps, guidance=guidance,
-                       **form)
-    found["quickly"] = []
-    for part in several:  # a chain is as wide as it is: the last part is filled up
-        whole = (part.index[0] + np.arange(at_once)).clip(max=part.index[-1])
-        noise = noises(pipe, asked.seed[whole], chain.noise.shape[-1])
-        waves = chain(list(asked.prompt[whole]), noise=noise.to(chain.place))
-        found["quickly"].append(waves[: len(part)])
+    quick = fast.by(pipe, seconds, steps, guidance, at_once, **form)
+    found["quickly"] = [quick(list(asked.prompt), list(asked.seed))]
     return {way: torch.cat(parts) for way, parts in found.items()}
 
 

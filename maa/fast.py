@@ -147,3 +147,30 @@ class Chain:
 def guided(steps, within):
     """Numbers of the steps in which guidance works: a set."""
     return {n for n in range(steps) if within[0] * steps <= n < within[1] * steps}
+
+
+def by(pipe, seconds, steps, guidance, at_once, **form):
+    """As evaluation.by: make(prompts, seeds) -> (sounds, samples), by a Chain of `at_once` sounds.
+
+    form:      keywords of Chain, which changes the pipeline's networks
+    """
+    chain = Chain(pipe, sounds=at_once, seconds=seconds, steps=steps, guidance=guidance, **form)
+
+    def make(prompts, seeds):
+        found = []
+        for start in range(0, len(prompts), at_once):  # the last part is filled up
+            rows = [min(row, len(prompts) - 1) for row in range(start, start + at_once)]
+            noise = noises(pipe, [seeds[row] for row in rows], chain.noise.shape[-1])
+            waves = chain([prompts[row] for row in rows], noise=noise.to(chain.place))
+            found.append(waves[: len(prompts) - start])
+        return torch.cat(found)
+
+    return make
+
+
+def noises(pipe, seeds, columns):
+    """Starting noise of a sound for each seed, as a pipeline draws it: (sounds, channels, 10,
+    columns), on the CPU."""
+    shape = 1, pipe.unet.config.in_channels, pipe.unet.config.sample_size[0], columns
+    return torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(int(one)))
+                      for one in seeds])

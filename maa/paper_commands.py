@@ -103,6 +103,8 @@ def evaluate(
     sampler: Annotated[str, typer.Option(help="ddim or dpm++.")] = "ddim",
     seconds: Annotated[float, typer.Option(help="Length of each sound.")] = 10.0,
     at_once: Annotated[int, typer.Option(help="Sounds of one batch.")] = 16,
+    quick: Annotated[bool, typer.Option(
+        "--fast", help="In half precision, compiled and recorded; for a GPU.")] = False,
 ):
     """Answer the captions of a corpus and score the sounds by the published judges: FID, KL, CLAP.
 
@@ -110,14 +112,30 @@ def evaluate(
     """
     from maa import corpora, loading, published_diffsound, replication
 
+    rival = model is not None and published_diffsound.lies_in(model)
+    quickly = form(quick, rival)
     table = corpora.read(corpus, folder, splits={part: replication.SET})
     asked = replication.plan(table)
     judges = replication.load_judges(melception, clap, tokenizer, statistics)
-    rival = model is not None and published_diffsound.lies_in(model)
     pipe = published_diffsound.load(model) if rival else loading.pipeline(model, None, sampler)
     found = replication.evaluate(
         asked, pipe, output, judges, corpus, seconds=seconds, steps=steps, guidance=guidance,
-        at_once=at_once)
+        at_once=at_once, quick=quickly)
     for row in found.itertuples():
         print(f"{row.metric} {row.value:.4g} ({row.low:.4g} … {row.high:.4g}), n = {row.n}, "
               f"{row.what}, by {row.evaluator}")
+
+
+def form(quick, rival):
+    """Keywords of fast.Chain where sounds are to be made by one, else None.
+
+    Raises MaaError P-FAST without a GPU, or for a model that is no pipeline of ours.
+    """
+    import torch
+
+    from maa.errors import MaaError
+
+    if quick and (rival or not torch.cuda.is_available()):
+        lacking = "this model is no pipeline of ours" if rival else "there is no GPU here"
+        raise MaaError("P-FAST", f"--fast records what a GPU does, but {lacking}; leave it out")
+    return {} if quick else None

@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 import torch
 from torch.nn import functional as F
+from tqdm.auto import tqdm
 
-from maa import (classifier, corpora, evaluation, files, mel, melception, metrics, msclap, release,
-                 rows, scores, sounds, training)
+from maa import (classifier, corpora, evaluation, fast, files, mel, melception, metrics, msclap,
+                 release, rows, scores, sounds, training)
 from maa.errors import MaaError
 
 LISTENER, READER = "Melception (published, VGGSound)", "CLAP (published, Microsoft 2022)"
@@ -44,11 +45,13 @@ def plan(table, seed=0):
     return found.reset_index(drop=True).assign(seed=range(seed, seed + len(own)))
 
 
-def answer(pipe, asked, folder, *, seconds=10.0, steps=100, guidance=3.0, at_once=16):
-    """Sounds for a plan in `folder`; those that are there already are not made again."""
+def answer(pipe, asked, folder, *, seconds=10.0, steps=100, guidance=3.0, at_once=16, quick=None):
+    """Sounds for a plan in `folder`; those that are there already are not made again.
+
+    quick:     keywords of fast.Chain, to make them by one; None makes them plainly
+    """
     folder = Path(folder)
-    make = evaluation.by(pipe, seconds, steps, guidance)
-    told = asked.assign(seconds=seconds, steps=steps, guidance=guidance)
+    told = asked.assign(seconds=seconds, steps=steps, guidance=guidance, quick=quick is not None)
     files.write_table(folder / "asked.csv", told)
     if not (folder / "audio.csv").is_file():
         (folder / "asked.csv").rename(folder / "audio.csv")
@@ -57,7 +60,10 @@ def answer(pipe, asked, folder, *, seconds=10.0, steps=100, guidance=3.0, at_onc
             f"{str(folder)!r} holds answers to another plan, or with other steps or guidance; "
             f"give another folder"))
     left = asked[[not (folder / name).is_file() for name in asked.file]]
-    for start in range(0, len(left), at_once):
+    if len(left):
+        make = (evaluation.by(pipe, seconds, steps, guidance) if quick is None
+                else fast.by(pipe, seconds, steps, guidance, at_once, **quick))
+    for start in tqdm(range(0, len(left), at_once), desc=f"{at_once} sounds at a time"):
         part = left[start : start + at_once]
         for name, wave in zip(part.file, make(list(part.prompt), list(part.seed)), strict=True):
             sounds.write(folder / name, np.asarray(wave), force=True)

@@ -6,7 +6,7 @@ import pytest
 import tiny_pipeline
 import torch
 
-from maa import alike, evaluation
+from maa import alike, evaluation, fast
 
 PLAIN = {"compiled": False, "recorded": False, "dtype": torch.float32}
 PROMPTS = ["a dog barking", "heavy rain falling", "a cat"]
@@ -24,7 +24,7 @@ def asked(count=5):
 
 def test_noise_of_a_seed_is_what_the_pipeline_draws_from_it(pipe):
     first = evaluation.by(pipe, 0.512, 3, 3.0)(PROMPTS, [4, 5, 6])
-    noise = alike.noises(pipe, [4, 5, 6], tiny_pipeline.COLUMNS)
+    noise = fast.noises(pipe, [4, 5, 6], tiny_pipeline.COLUMNS)
     again = pipe(PROMPTS, 0.512, 3, 3.0, latents=noise).audios
     assert np.allclose(first, again, atol=1e-5)
 

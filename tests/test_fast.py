@@ -4,7 +4,7 @@ import pytest
 import tiny_pipeline
 import torch
 
-from maa import fast, pipeline
+from maa import evaluation, fast, pipeline
 from maa.errors import MaaError
 
 PLAIN = {"compiled": False, "recorded": False, "dtype": torch.float32}
@@ -60,6 +60,14 @@ def test_guidance_in_a_part_of_the_steps_saves_forwards(pipe, monkeypatch):
     rows.clear()
     chain(PROMPTS[:1])
     assert rows == [1, 2, 2, 1]
+
+
+def test_any_number_of_prompts_is_answered_by_a_chain_of_some(pipe):
+    prompts, seeds = [*PROMPTS, "a bell"], [4, 5, 6]
+    expected = evaluation.by(pipe, None, 2, 3.0)(prompts, seeds)
+    found = fast.by(pipe, None, 2, 3.0, 2, **PLAIN)(prompts, seeds)
+    assert found.shape == expected.shape == (3, tiny_pipeline.COLUMNS * 2048)
+    assert torch.allclose(found, torch.as_tensor(expected), atol=1e-5)
 
 
 def test_another_number_of_prompts_is_refused(pipe):

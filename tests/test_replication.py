@@ -8,8 +8,8 @@ import tiny_pipeline
 import torch
 from transformers import BertConfig
 
-from maa import (classifier, command, corpora, files, loading, melception, msclap, release,
-                 replication, sounds, training)
+from maa import (classifier, command, corpora, files, loading, melception, msclap,
+                 paper_commands, release, replication, sounds, training)
 from maa.errors import MaaError
 
 SIZES = {"vocab_size": 200, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
@@ -69,6 +69,18 @@ def test_answers_to_another_plan_are_not_mixed_in(asked, pipe, tmp_path):
     replication.answer(pipe, asked, tmp_path / "made", **TOLD)
     with pytest.raises(MaaError, match="R-CHANGED: .* other steps or guidance"):
         replication.answer(pipe, asked, tmp_path / "made", **TOLD | {"steps": 3})
+
+
+def test_a_recorded_chain_gives_the_same_answers_but_not_into_the_same_folder(
+        asked, pipe, tmp_path):
+    replication.answer(pipe, asked, tmp_path / "plain", **TOLD)
+    form = {"compiled": False, "recorded": False, "dtype": torch.float32}
+    replication.answer(pipe, asked, tmp_path / "quick", **TOLD, quick=form)
+    for name in asked.file:
+        one, other = (sounds.read(tmp_path / place / name) for place in ("plain", "quick"))
+        assert np.abs(one - other).max() < 1e-3
+    with pytest.raises(MaaError, match="R-CHANGED"):
+        replication.answer(pipe, asked, tmp_path / "plain", **TOLD, quick=form)
 
 
 def test_scores_say_by_whom_and_of_how_many(asked, pipe, judges, tmp_path):
@@ -135,3 +147,13 @@ def test_the_command_answers_a_part_of_a_corpus_and_prints_its_scores(
     assert ended.value.code == 0
     assert [line.split()[0] for line in printed] == ["FID", "KL", "CLAP", "CLAP"]
     assert "n = 2, audiocaps, answers of a pipeline, by Melception" in printed[0]
+
+
+@pytest.mark.parametrize(("rival", "why"), [(False, "there is no GPU here"),
+                                            (True, "this model is no pipeline of ours")])
+def test_the_fast_way_is_refused_where_it_cannot_be_gone(rival, why, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: rival)
+    with pytest.raises(MaaError, match=f"P-FAST: .*{why}; leave it out"):
+        paper_commands.form(True, rival)
+    assert paper_commands.form(False, rival) is None
+    assert not rival or paper_commands.form(True, False) == {}
