@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from maa import clock, costs, diffusion, processes, text, training
 
 UNET = {"widths": (320, 640), "text_width": 1024}  # the paper's
+COLUMNS = 78  # of its latents, which are 10 high
 KINDS, EACH = 64, 16  # of latents that are learnt: prototypes, and variants of each
 
 
@@ -34,7 +35,7 @@ def trained(batch, steps, sizes, block=10):
     GPU up, which works while the next step is prepared."""
     place, times, draws = training.device(), [], itertools.count()
     shape = UNET | sizes
-    latents = torch.randn(4 * batch, 4, 10, 78, device=place)
+    latents = torch.randn(4 * batch, 4, 10, COLUMNS, device=place)
     words = torch.randn(batch, text.TOKENS, shape["text_width"], device=place)
 
     def say(generator, rows):  # called once a step
@@ -53,7 +54,7 @@ def trained(batch, steps, sizes, block=10):
 def work(shape):
     """FLOP of learning from one clip, forward and backward."""
     with torch.device("meta"):
-        unet, latent = diffusion.build_unet(**shape), torch.zeros(1, 4, 10, 78)
+        unet, latent = diffusion.build_unet(**shape), torch.zeros(1, 4, 10, COLUMNS)
         words, t = torch.zeros(1, text.TOKENS, shape["text_width"]), torch.zeros(1)
     return costs.LEARNS * costs.operations(unet, latent, t, words)
 
@@ -65,7 +66,7 @@ def curves(seeds=(0, 1), steps=400, batch=128, **sizes):
     with training.seeded(0):
         coarse = torch.randn(KINDS * (EACH + 1), 4, 3, 8)
         words = torch.randn(KINDS, text.TOKENS, shape["text_width"])
-    smooth = F.interpolate(coarse, (10, 78), mode="bicubic")
+    smooth = F.interpolate(coarse, (10, COLUMNS), mode="bicubic")
     kinds, own = (smooth / smooth.std()).split([KINDS, KINDS * EACH])
     latents = 0.8 * kinds.repeat(EACH, 1, 1, 1) + 0.6 * own
     words, rows = words.to(place), []

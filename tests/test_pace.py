@@ -7,7 +7,12 @@ from maa import clock, pace
 UNET = {"widths": (32, 32), "layers": 1, "heads": 2, "text_width": 16}
 
 
-def test_training_is_measured_several_steps_at_a_time(monkeypatch):
+@pytest.fixture
+def short(monkeypatch):
+    monkeypatch.setattr(pace, "COLUMNS", 4)
+
+
+def test_training_is_measured_several_steps_at_a_time(short, monkeypatch):
     settled = []
     monkeypatch.setattr(clock, "settle", lambda: settled.append(1))
     found = pace.trained(4, 8, UNET, block=2)
@@ -16,7 +21,7 @@ def test_training_is_measured_several_steps_at_a_time(monkeypatch):
     assert found["per_second"] == pytest.approx(4000 / found["p50_ms"])
 
 
-def test_every_batch_has_a_row():
+def test_every_batch_has_a_row(short):
     found = pace.train((2, 4), steps=30, unet=UNET)
     assert [row["sounds"] for row in found] == [2, 4]
     assert all(row["teraflops"] > 0 and row["cold_s"] > 0 for row in found)
@@ -28,9 +33,8 @@ def test_work_grows_with_the_network_and_counts_both_gradients():
     assert pace.work(UNET) < paper / 100
 
 
-def test_the_loss_of_a_task_that_can_be_learnt_falls_and_is_the_same_for_a_seed():
-    first, second = (pace.curves((0,), steps=100, batch=8, unet=UNET) for _ in range(2))
-    assert [row["step"] for row in first] == [50, 100]
-    assert first[1]["loss"] < first[0]["loss"] < 1.5
-    assert first == second
-    assert {row["processes"] for row in first} == {1}
+def test_the_loss_of_a_task_that_can_be_learnt_falls(short):
+    found = pace.curves((0,), steps=100, batch=4, unet=UNET)
+    assert [row["step"] for row in found] == [50, 100]
+    assert found[1]["loss"] < found[0]["loss"] < 1.5
+    assert {(row["seed"], row["processes"], row["sounds"]) for row in found} == {(0, 1, 4)}
