@@ -203,7 +203,7 @@ def test_two_stages_do_not_share_a_gpu_while_another_is_empty(made):
 
 
 def test_a_gpu_takes_in_as_many_stages_as_may_share_it(made):
-    stages = {f"{name}@mini": stage(gpus=1, seconds=0.6) for name in "abcdef"}
+    stages = {f"{name}@mini": stage(gpus=1, seconds=2) for name in "abcdef"}
     stages["wide@mini"] = stage(gpus=2, seconds=0.1)
     stages["report@mini"] = stage(*stages)
     status, log = made(stages, at_once=9, gpus=["0", "1"], share=2)
