@@ -44,11 +44,9 @@ def sounds(pipe, asked, seconds, steps, guidance, at_once, **form):
     """{"plainly", "quickly": (sounds, samples) tensors} that answer a plan from the same noise."""
     plain = evaluation.by(pipe, seconds, steps, guidance)
     several = [asked[start : start + at_once] for start in range(0, len(asked), at_once)]
-    found = {"plainly": [torch.as_tensor(plain(list(part.prompt), list(part.seed)))
-                         for part in several]}
+    plainly = [torch.as_tensor(plain(list(part.prompt), list(part.seed))) for part in several]
     quick = fast.by(pipe, seconds, steps, guidance, at_once, **form)
-    found["quickly"] = [quick(list(asked.prompt), list(asked.seed))]
-    return {way: torch.cat(parts) for way, parts in found.items()}
+    return {"plainly": torch.cat(plainly), "quickly": quick(list(asked.prompt), list(asked.seed))}
 
 
 def judged(made, real, asked, judge, frames):

@@ -60,8 +60,8 @@ def plainly(pipe, sounds, steps, seconds=None, times=3):
             return [pipe.vocoder(one[None]).float().cpu() for one in mels]
 
     cold, *_ = clock.timed(call, 1, warm=0)
-    return clock.row("plainly", clock.timed(call, times), sounds, steps=steps, cold_s=cold, dtype="float32",
-               vocoder=type(pipe.vocoder).__name__)
+    return clock.row("plainly", clock.timed(call, times), sounds, steps=steps, cold_s=cold,
+                     dtype="float32", vocoder=type(pipe.vocoder).__name__)
 
 
 def quickly(pipe, sounds, steps, seconds=None, times=20, **form):
@@ -75,8 +75,9 @@ def quickly(pipe, sounds, steps, seconds=None, times=20, **form):
     whole = clock.timed(lambda: chain([PROMPT] * sounds), times)
     parts = {f"{part}_ms": 1000 * float(np.median(clock.timed(lambda: chain.run(part), times)))
              for part in fast.PARTS}
-    told = clock.row("quickly", whole, sounds, steps=steps, cold_s=cold, dtype=str(chain.dtype)[6:],
-               vocoder=type(pipe.vocoder).__name__, within=list(form.get("within", (0.0, 1.0))))
+    told = clock.row("quickly", whole, sounds, steps=steps, cold_s=cold,
+                     dtype=str(chain.dtype)[6:], vocoder=type(pipe.vocoder).__name__,
+                     within=list(form.get("within", (0.0, 1.0))))
     return told | parts
 
 

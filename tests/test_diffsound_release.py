@@ -229,9 +229,7 @@ def test_k14_a_file_of_another_network_names_the_first_five_weights(place):
 
 
 def test_k17_the_two_files_in_the_wrong_order_are_refused(place):
-    (place / "diffsound.pth").rename(place / "x")
-    (place / "best_netG.pt").rename(place / "diffsound.pth")
-    (place / "x").rename(place / "best_netG.pt")
+    test_release.exchange(place / "diffsound.pth", place / "best_netG.pt")
     refused(place, "K-KEYS: .* weights are (unknown|missing|no named tensors)")
 
 

@@ -260,10 +260,15 @@ def test_k14_a_file_of_another_network_names_the_first_five_weights(place):
     refused(place, "K-KEYS: 1 weights are unknown in 'maa1_full.ckpt': a;")
 
 
+def exchange(one, other):
+    """Each of two files gets the other's name."""
+    between = one.rename(one.with_name("x"))
+    other.rename(one)
+    between.rename(other)
+
+
 def test_k17_the_two_files_in_the_wrong_order_are_refused(place):
-    (place / "maa1_full.ckpt").rename(place / "x")
-    (place / "best_netG.pt").rename(place / "maa1_full.ckpt")
-    (place / "x").rename(place / "best_netG.pt")
+    exchange(place / "maa1_full.ckpt", place / "best_netG.pt")
     refused(place, "K-KEYS: .* weights are (unknown|missing|no named tensors)")
 
 
