@@ -101,8 +101,8 @@ def statistics(vae, like):
     """
     mean = vae.config.latents_mean or [0.0] * vae.config.latent_channels
     std = vae.config.latents_std or [1.0] * vae.config.latent_channels
-    mean, std = (torch.tensor(x, dtype=like.dtype, device=like.device).view(1, -1, 1, 1)
-                 for x in (mean, std))
+    mean, std = (torch.stack([like.new_full((), one) for one in x]).view(1, -1, 1, 1)
+                 for x in (mean, std))  # filled where they are: no copy, so that it can be recorded
     return mean, std / vae.config.scaling_factor
 
 

@@ -1,8 +1,9 @@
 """The same sounds sooner: on a GPU the whole chain is compiled, recorded once, and then replayed.
 
-Networks work in half precision on pictures whose channels lie last; torch.compile joins their small
-operations; a CUDA graph replays what is left without asking Python again. A recorded chain has one
-form: so many sounds, of one length, with one number of steps and one guidance.
+Networks work in half precision on pictures whose channels lie last; what is the same at each step
+is done once (maa.invariants); torch.compile joins small operations; CUDA graphs replay what is left
+without asking Python again. A recorded chain has one form: so many sounds, of one length, with one
+number of steps and one guidance.
 
 Conventions: prompts as a list as long as the chain is wide; waves (sounds, samples) at 16 kHz in
     host memory. Latents and the sampler's arithmetic stay in float32.
@@ -14,17 +15,18 @@ import copy
 
 import torch
 
-from maa import autoencoder, bigvgan, diffusion, mel, requests, text, training
+from maa import autoencoder, bigvgan, diffusion, invariants, mel, requests, text, training
 from maa.errors import MaaError
 
 PARTS = ("read", "denoise", "decode", "vocode")  # of a chain, in their order
+RECORDED = PARTS[1:]  # published text encoders make masks in host memory, which cannot be replayed
 TRIES = 3  # runs before a part is recorded: compiling, choosing of kernels, memory
 
 
 class Chain:
     """A pipeline in one form: chain(prompts, generator) -> waves, in PARTS that can be run alone.
 
-    pipe:      MakeAnAudioPipeline; its networks are changed (their type, layout, compiled)
+    pipe:      MakeAnAudioPipeline; its networks are changed: their type, layout, and what they keep
     sounds:    how many at a time
     seconds:   length of each
     steps, guidance:  as num_inference_steps and guidance_scale of the pipeline
@@ -46,23 +48,23 @@ class Chain:
         self.scheduler.set_timesteps(steps)  # numbers in host memory: constants of a recording
         self.times = self.scheduler.timesteps.to(self.place)
         self.guided = guided(len(self.times), within)
-        networks = [pipe.unet, pipe.vae.decoder, pipe.text_encoder, pipe.vocoder]
+        invariants.hoist(pipe.unet)
         if compiled and self.place.type == "cuda" and isinstance(pipe.vocoder, bigvgan.BigVgan):
             from maa import bends  # here, because it needs Triton
 
-            bends.hasten(networks.pop())  # by hand: torch.compile needs minutes for its many sizes
+            bends.hasten(pipe.vocoder)
         for network in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.vocoder):
             torch.nn.Module.to(network, self.place, dtype)  # diffusers' own would warn of nothing
         for network in (pipe.unet, pipe.vae):
             network.to(memory_format=training.layout(self.place))
-        if compiled:
-            for network in networks:
-                network.compile(dynamic=False)
+        self.encoded, self.guess, self.decoded = (  # a vocoder gains less than compiling it takes
+            torch.compile(call, dynamic=False) if compiled else call
+            for call in (text.encode_tokens, diffusion.guided_noise, autoencoder.decode))
         shape = (sounds, pipe.unet.config.in_channels, mel.BANDS // mel.COLUMN,
                  mel.columns(self.length / mel.RATE))
         self.noise = torch.zeros(shape, device=self.place)
-        self.ids = torch.zeros(2 * sounds, text.TOKENS, dtype=torch.long, device=self.place)
-        self.mask = torch.ones_like(self.ids)
+        self.ids = torch.zeros(1 + sounds, text.TOKENS, dtype=torch.long, device=self.place)
+        self.mask, self.words = torch.ones_like(self.ids), None
         self.graphs = {}
         self.record(recorded)
 
@@ -77,7 +79,7 @@ class Chain:
         for part in PARTS:
             for _ in range(TRIES):
                 getattr(self, part)()
-            if recorded:
+            if recorded and part in RECORDED:
                 torch.cuda.synchronize()
                 self.graphs[part] = graph = torch.cuda.CUDAGraph()
                 with torch.cuda.graph(graph):
@@ -110,7 +112,7 @@ class Chain:
         if len(prompts) != len(self.noise):
             raise ValueError(f"{len(prompts)} prompts for a chain of {len(self.noise)} sounds, "
                              f"expected as many; make another Chain for another number")
-        ids, mask = text.tokenize(self.pipe.tokenizer, [""] * len(prompts) + prompts)
+        ids, mask = text.tokenize(self.pipe.tokenizer, ["", *prompts])
         self.ids.copy_(ids, non_blocking=True)
         self.mask.copy_(mask, non_blocking=True)
         if noise is None:
@@ -120,23 +122,27 @@ class Chain:
             self.noise.copy_(noise)
 
     def read(self):
-        self.words = text.encode_tokens(self.pipe.text_encoder, self.ids, self.mask).to(self.dtype)
+        words = self.encoded(self.pipe.text_encoder, self.ids, self.mask).to(self.dtype)
+        if self.words is None:
+            self.words = torch.empty_like(words)
+        self.words.copy_(words)  # where the recorded parts read them
 
     def denoise(self):
         scheduler, unet = copy.deepcopy(self.scheduler), self.pipe.unet
-        empty, words = self.words.chunk(2)
+        empty, words = self.words[:1].expand_as(self.words[1:]), self.words[1:]
         latents = self.noise * scheduler.init_noise_sigma
-        for number, t in enumerate(scheduler.timesteps):
-            seen = scheduler.scale_model_input(latents, t).to(self.dtype)
-            scale = self.guidance if number in self.guided else 1.0
-            seen = seen.contiguous(memory_format=training.layout(seen.device))
-            guess = diffusion.guided_noise(unet, seen, self.times[number], words, empty, scale)
-            latents = scheduler.step(guess.float(), t, latents).prev_sample
+        with invariants.kept(unet, torch.cat([empty, words])):
+            for number, t in enumerate(scheduler.timesteps):
+                seen = scheduler.scale_model_input(latents, t).to(self.dtype)
+                scale = self.guidance if number in self.guided else 1.0
+                seen = seen.contiguous(memory_format=training.layout(seen.device))
+                guess = self.guess(unet, seen, self.times[number], words, empty, scale)
+                latents = scheduler.step(guess.float(), t, latents).prev_sample
         self.latents = latents
 
     def decode(self):
         vae = self.pipe.vae
-        self.mels = autoencoder.decode(vae, self.latents.to(vae.dtype)).float()
+        self.mels = self.decoded(vae, self.latents.to(vae.dtype)).float()
 
     def vocode(self):
         frames = -(-self.length // mel.HOP)

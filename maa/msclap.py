@@ -58,7 +58,7 @@ class MsClapText(PreTrainedModel):
     config:   BertConfig; its projection_dim is 1024 unless it says otherwise
     """
 
-    config_class = BertConfig
+    config_class, _supports_sdpa = BertConfig, True
 
     def __init__(self, config):
         super().__init__(config)
@@ -106,7 +106,7 @@ class MsClap(PreTrainedModel):
     config:   BertConfig; audio_widths are WIDTHS unless it says otherwise
     """
 
-    config_class = BertConfig
+    config_class, _supports_sdpa = BertConfig, True
 
     def __init__(self, config):
         super().__init__(config)

@@ -50,13 +50,13 @@ def device():
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
-def average(gradients):
-    """Replace tensors by their mean over all processes, in one exchange."""
+def add(gradients):
+    """Replace tensors by their sum over all processes, in one exchange."""
     if count() == 1:
         return
     whole = torch.cat([one.reshape(-1) for one in gradients])
     distributed.all_reduce(whole)
-    parts = (whole / count()).split([one.numel() for one in gradients])
+    parts = whole.split([one.numel() for one in gradients])
     torch._foreach_copy_(gradients, [part.view_as(one) for part, one in zip(parts, gradients)])
 
 

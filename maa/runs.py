@@ -59,9 +59,9 @@ class Run:
                 group["lr"] = turn.learning_rate * self.rate()
             with self.only(turn.networks), self.accelerator.autocast():
                 loss, shown = turn.loss(now, self.step)
-                self.accelerator.backward(loss)
+                self.accelerator.backward(loss / processes.count())  # the sum is then the mean
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            processes.average([p.grad for p in parameters if p.grad is not None])
+            processes.add([p.grad for p in parameters if p.grad is not None])
             norm = torch.nn.utils.clip_grad_norm_(parameters, turn.clip)
             optimizer.step()
             optimizer.zero_grad()
