@@ -32,7 +32,7 @@ WHY = {  # what the keywords of workloads.of, plan and disk mean
     "labels": "kinds of sound that classifiers name",
     "peak": "TFLOP/s of the planned GPU, in products of bf16 matrices",
     "gpus": "that work on a stage",
-    "efficiency": "share of their speed that so many GPUs keep; not measured",
+    "efficiency": "share of their speed that so many GPUs keep; at most two were measured",
     "price": "USD for an hour of a GPU; no offer, yours counts",
     "flac": "share of 16-bit sound that FLAC leaves; 0.57 of 120 clips of ESC-10",
     "copies": "of a result on disk: in results/ and in DVC's cache",
@@ -91,8 +91,9 @@ def measured(rows):
 
     rows:      benchmark.read(folder)
     returns    {"gpu": its name, "peak": TFLOP/s, "trained": clips of 10 s that the paper's U-Net
-                learns from in a second, "vocoded": sounds of 10 s that BigVGAN makes in a second},
-               less what was not measured
+                learns from in a second, "vocoded": sounds of 10 s that BigVGAN makes in a second,
+                "kept": {number of GPUs: share of their speed that they keep in training}}, less
+               what was not measured
     """
     found = {}
     for subject, own in rows.groupby("subject") if len(rows) else ():
@@ -103,6 +104,9 @@ def measured(rows):
         if subject == "throughput" and "BigVgan" in set(own.vocoder):
             own = own[own.vocoder == "BigVgan"]
             found["vocoded"] = float((1000 * own.sounds / own.vocode_ms).max())
+    if "trained" in found:
+        best = rows[rows.what == "training"].groupby("processes").per_second.max()
+        found["kept"] = {int(n): float(one / n / best[1]) for n, one in best.items() if n > 1}
     return found
 
 

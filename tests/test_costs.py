@@ -92,11 +92,15 @@ def test_points_that_make_no_line_are_refused(points, said):
 def test_the_best_speed_of_each_kind_is_taken_from_the_benchmark():
     found = costs.measured(pd.DataFrame([
         {"subject": "machine", "what": "A GPU", "teraflops": 700.0},
-        {"subject": "training", "per_second": 800.0}, {"subject": "training", "per_second": 900.0},
+        *({"subject": "training", "what": "training", "per_second": one, "processes": 1}
+          for one in (800.0, 900.0)),
+        {"subject": "training_2_processes", "what": "training", "per_second": 1710.0,
+         "processes": 2},
         {"subject": "latency", "vocoder": "BigVgan", "vocode_ms": 1.0, "sounds": 1},
         {"subject": "throughput", "vocoder": "IstftVocoder", "vocode_ms": 1.0, "sounds": 64},
         {"subject": "throughput", "vocoder": "BigVgan", "vocode_ms": 2000.0, "sounds": 64}]))
-    assert found == {"gpu": "A GPU", "peak": 700.0, "trained": 900.0, "vocoded": 32.0}
+    assert found == {"gpu": "A GPU", "peak": 700.0, "trained": 900.0, "vocoded": 32.0,
+                     "kept": {2: 0.95}}
 
 
 def test_without_a_benchmark_no_speed_is_known():
