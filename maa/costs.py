@@ -91,9 +91,9 @@ def measured(rows):
 
     rows:      benchmark.read(folder)
     returns    {"gpu": its name, "peak": TFLOP/s, "trained": clips of 10 s that the paper's U-Net
-                learns from in a second, "vocoded": sounds of 10 s that BigVGAN makes in a second,
-                "kept": {number of GPUs: share of their speed that they keep in training}}, less
-               what was not measured
+                learns from in a second, "kept": {number of GPUs: share of their speed that they
+                keep}}, less what was not measured. Nothing of networks on waves: the kernels that
+               vocode there (maa.bends) cannot learn
     """
     found = {}
     for subject, own in rows.groupby("subject") if len(rows) else ():
@@ -101,9 +101,6 @@ def measured(rows):
             found |= {"gpu": own.what.iloc[0], "peak": float(own.teraflops.iloc[0])}
         if subject == "training":
             found["trained"] = float(own.per_second.max())
-        if subject == "throughput" and "BigVgan" in set(own.vocoder):
-            own = own[own.vocoder == "BigVgan"]
-            found["vocoded"] = float((1000 * own.sounds / own.vocode_ms).max())
     if "trained" in found:
         best = rows[rows.what == "training"].groupby("processes").per_second.max()
         found["kept"] = {int(n): float(one / n / best[1]) for n, one in best.items() if n > 1}
