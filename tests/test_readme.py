@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from maa import notebooks, scores
+from maa import benchmark, notebooks, scores
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -24,6 +24,32 @@ def test_every_number_of_the_small_model_stands_in_its_scores():
     assert len(rows) >= 5
     for row in rows:
         assert tuple(row) in known, row
+
+
+def test_every_speed_stands_in_the_benchmark():
+    measured = benchmark.read(ROOT / "results/benchmark")
+    ways = [("plainly", "BigVgan"), ("quickly", "BigVgan"), ("quickly", "IstftVocoder")]
+    rows = table("How fast the paper's network is")
+    assert len(rows) == 3
+    for what, *shown in rows:
+        sounds, steps = map(int, re.match(r"(\d+) sounds?, (\d+) steps", what).groups())
+        own = measured[(measured.sounds == sounds) & (measured.steps == steps)]
+        own = own.set_index(["what", "vocoder"])
+        column, form = ("p50_ms", ",.0f") if what.endswith("ms") else ("per_second", ".1f")
+        told = [format(float(own.loc[[way], column].iloc[0]), form)
+                for way in ways if way in own.index]
+        assert shown == told, what
+
+
+def test_its_words_on_training_stand_in_the_benchmark():
+    measured = benchmark.read(ROOT / "results/benchmark")
+    best = measured[measured.what == "training"].groupby("processes").per_second.max()
+    peak = measured.teraflops[measured.subject == "machine"].iloc[0]
+    share = measured.teraflops[measured.subject == "training"].max() / peak
+    for said in (f"learns from {best[1]:,.0f} clips", f"from {best[2]:,.0f} on two",
+                 f"({50 * best[2] / best[1]:.0f} %)",
+                 f"{100 * share:.0f} % of the {peak:.0f} TFLOP/s"):
+        assert said in README, said
 
 
 def test_every_notebook_and_module_is_in_the_map_and_exists():
