@@ -30,7 +30,7 @@ def test_a_plain_chain_makes_the_sounds_of_the_pipeline(pipe, sampler, guidance)
     chain = fast.Chain(pipe, sounds=2, seconds=None, steps=5, guidance=guidance, **PLAIN)
     found = chain(PROMPTS, noise=noise(2))
     assert found.shape == expected.shape == (2, tiny_pipeline.COLUMNS * 2048)
-    assert torch.allclose(found, expected, atol=1e-5)
+    assert torch.allclose(found, expected, atol=1e-4)
     assert torch.allclose(chain(PROMPTS, noise=noise(2)), found)  # nothing is left over
 
 
@@ -68,7 +68,7 @@ def test_any_number_of_prompts_is_answered_by_a_chain_of_some(pipe):
     expected = evaluation.by(pipe, None, 2, 3.0)(prompts, seeds)
     found = fast.by(pipe, None, 2, 3.0, 2, **PLAIN)(prompts, seeds)
     assert found.shape == expected.shape == (3, tiny_pipeline.COLUMNS * 2048)
-    assert torch.allclose(found, torch.as_tensor(expected), atol=1e-5)
+    assert torch.allclose(found, torch.as_tensor(expected), atol=1e-4)
 
 
 def test_another_number_of_prompts_is_refused(pipe):
@@ -128,7 +128,7 @@ def test_the_pipeline_still_makes_its_sounds_when_a_chain_has_changed_it(pipe):
 
     before = made()
     fast.Chain(pipe, seconds=None, steps=2, **PLAIN)(PROMPTS[:1])
-    assert torch.allclose(made(), before, atol=1e-5)
+    assert torch.allclose(made(), before, atol=1e-4)
 
 
 @pytest.mark.gpu
