@@ -48,11 +48,12 @@ class Chain:
         self.scheduler.set_timesteps(steps)  # numbers in host memory: constants of a recording
         self.times = self.scheduler.timesteps.to(self.place)
         self.guided = guided(len(self.times), within)
-        invariants.hoist(pipe.unet)
-        if compiled and self.place.type == "cuda" and isinstance(pipe.vocoder, bigvgan.BigVgan):
-            from maa import bends  # here, because it needs Triton
+        if compiled:
+            invariants.hoist(pipe.unet)
+            if self.place.type == "cuda" and isinstance(pipe.vocoder, bigvgan.BigVgan):
+                from maa import bends  # here, because it needs Triton
 
-            bends.hasten(pipe.vocoder)
+                bends.hasten(pipe.vocoder)
         for network in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.vocoder):
             torch.nn.Module.to(network, self.place, dtype)  # diffusers' own would warn of nothing
         for network in (pipe.unet, pipe.vae):

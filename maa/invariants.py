@@ -89,8 +89,11 @@ def attentions(unet):
 
 @contextlib.contextmanager
 def kept(unet, words):
-    """Meanwhile a hoisted U-Net reads these words, or the last of them, whatever it is given."""
-    places = [one for each in attentions(unet) for one in (each.to_k, each.to_v)]
+    """Meanwhile a hoisted U-Net reads these words, or the last of them, whatever it is given.
+
+    A plain one goes on reading what it is given.
+    """
+    places = [one for one in unet.modules() if isinstance(one, Projection)]
     for one in places:
         one.kept = one.plain(words)
     try:
