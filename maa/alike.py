@@ -26,7 +26,7 @@ def likeness(one, other):
 def latents(pipe, prompts, steps, guidance, **form):
     """One row: how alike the latents of both ways are.
 
-    form:      keywords of fast.Chain, which changes the pipeline's networks: it is last to run
+    form:      keywords of fast.Chain
     """
     seeds = range(len(prompts))
     noise = fast.noises(pipe, seeds, pipe.unet.config.sample_size[1]).to(pipe.device)

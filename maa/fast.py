@@ -19,14 +19,14 @@ from maa import autoencoder, bigvgan, diffusion, invariants, mel, requests, text
 from maa.errors import MaaError
 
 PARTS = ("read", "denoise", "decode", "vocode")  # of a chain, in their order
-RECORDED = PARTS[1:]  # published text encoders make masks in host memory, which cannot be replayed
 TRIES = 3  # runs before a part is recorded: compiling, choosing of kernels, memory
 
 
 class Chain:
     """A pipeline in one form: chain(prompts, generator) -> waves, in PARTS that can be run alone.
 
-    pipe:      MakeAnAudioPipeline; its networks are changed: their type, layout, and what they keep
+    pipe:      MakeAnAudioPipeline; the chain has a copy of it, whose weights stay where a recording
+               finds them
     sounds:    how many at a time
     seconds:   length of each
     steps, guidance:  as num_inference_steps and guidance_scale of the pipeline
@@ -41,23 +41,14 @@ class Chain:
                  dtype=torch.float16, compiled=True, recorded=True):
         if not 0 <= within[0] <= within[1] <= 1:
             raise MaaError("P-RANGE", f"within is {within}, expected two shares, the smaller first")
-        self.pipe, self.place = pipe, pipe._execution_device
+        self.pipe, self.place = copy.deepcopy(pipe), pipe._execution_device
         self.guidance, self.dtype = requests.guidance(guidance), dtype
         self.length = requests.samples(seconds, pipe.unet.config.sample_size[1])
         self.scheduler = copy.deepcopy(pipe.scheduler)
         self.scheduler.set_timesteps(steps)  # numbers in host memory: constants of a recording
         self.times = self.scheduler.timesteps.to(self.place)
         self.guided = guided(len(self.times), within)
-        if compiled:
-            invariants.hoist(pipe.unet)
-            if self.place.type == "cuda" and isinstance(pipe.vocoder, bigvgan.BigVgan):
-                from maa import bends  # here, because it needs Triton
-
-                bends.hasten(pipe.vocoder)
-        for network in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.vocoder):
-            torch.nn.Module.to(network, self.place, dtype)  # diffusers' own would warn of nothing
-        for network in (pipe.unet, pipe.vae):
-            network.to(memory_format=training.layout(self.place))
+        self.lighten(compiled)
         self.encoded, self.guess, self.decoded = (  # a vocoder gains less than compiling it takes
             torch.compile(call, dynamic=False) if compiled else call
             for call in (text.encode_tokens, diffusion.guided_noise, autoencoder.decode))
@@ -67,12 +58,27 @@ class Chain:
         self.ids = torch.zeros(1 + sounds, text.TOKENS, dtype=torch.long, device=self.place)
         self.mask, self.words = torch.ones_like(self.ids), None
         self.graphs = {}
-        self.record(recorded)
+        # published text encoders, left as they are, make masks in host memory: not to be replayed
+        self.record((PARTS if compiled else PARTS[1:]) if recorded else ())
+
+    def lighten(self, compiled):
+        """Half the bytes, channels last, and nothing done twice: the copy's networks in place."""
+        pipe = self.pipe
+        if compiled:
+            invariants.hoist(pipe.unet)
+            if self.place.type == "cuda" and isinstance(pipe.vocoder, bigvgan.BigVgan):
+                from maa import bends  # here, because it needs Triton
+
+                bends.hasten(pipe.vocoder)
+        for network in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.vocoder):
+            torch.nn.Module.to(network, self.place, self.dtype)  # diffusers' own would warn
+        for network in (pipe.unet, pipe.vae):
+            network.to(memory_format=training.layout(self.place))
 
     @torch.no_grad()
     @torch.backends.cudnn.flags(enabled=True, benchmark=True)
     def record(self, recorded):
-        """Run each part until it is compiled; then keep it as a graph, if that is wanted.
+        """Run each part until it is compiled; then keep it as a graph, if it is of `recorded`.
 
         cuDNN's guess at its fastest kernel can be far off (43 ms for one convolution of BigVGAN
         that takes .1), so that it tries them.
@@ -80,7 +86,7 @@ class Chain:
         for part in PARTS:
             for _ in range(TRIES):
                 getattr(self, part)()
-            if recorded and part in RECORDED:
+            if part in recorded:
                 torch.cuda.synchronize()
                 self.graphs[part] = graph = torch.cuda.CUDAGraph()
                 with torch.cuda.graph(graph):
@@ -159,7 +165,7 @@ def guided(steps, within):
 def by(pipe, seconds, steps, guidance, at_once, **form):
     """As evaluation.by: make(prompts, seeds) -> (sounds, samples), by a Chain of `at_once` sounds.
 
-    form:      keywords of Chain, which changes the pipeline's networks
+    form:      keywords of Chain
     """
     chain = Chain(pipe, sounds=at_once, seconds=seconds, steps=steps, guidance=guidance, **form)
 

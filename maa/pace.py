@@ -59,7 +59,7 @@ def work(shape):
     return costs.LEARNS * costs.operations(unet, latent, t, words)
 
 
-def curves(seeds=(0, 1), steps=400, batch=128, **sizes):
+def curves(seeds=(0, 1, 2, 3), steps=400, batch=128, **sizes):
     """Rows of the loss of the paper's U-Net in training, the same task for any number of processes:
     latents of KINDS kinds, and words that say which."""
     place, shape = training.device(), UNET | sizes.get("unet", {})

@@ -28,7 +28,7 @@ from maa import files, processes, runs, stopping
 
 MOST = 200  # checkpoints that a run writes, one after another
 # Left to itself torch.compile turns pictures round and round on the way back through a network that
-# ends in few channels: a tenth of the time of the paper's U-Net.
+# ends in few channels: 3 % of the time of a step of the paper's U-Net, at 128 and at 256 clips.
 COMPILING = {"dynamic": False, "options": {"force_layout_optimization": True}}
 
 

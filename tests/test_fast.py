@@ -3,9 +3,10 @@
 import pytest
 import tiny_pipeline
 import torch
+from torch._dynamo.backends.common import aot_autograd
 from torch.overrides import TorchFunctionMode
 
-from maa import evaluation, fast, invariants
+from maa import evaluation, fast, invariants, text
 from maa.errors import MaaError
 
 PLAIN = {"compiled": False, "recorded": False, "dtype": torch.float32}
@@ -109,10 +110,28 @@ def test_what_is_recorded_copies_no_numbers_from_the_host(pipe, sampler):
     pipe.use_sampler(sampler)
     invariants.hoist(pipe.unet)  # as a compiled chain does
     chain = fast.Chain(pipe, seconds=None, steps=3, **PLAIN)
-    for part in fast.RECORDED:
+    for part in fast.PARTS[1:]:
         with FromTheHost() as host:
             chain.run(part)
         assert not host.seen, part
+
+
+@pytest.mark.parametrize("encoder", ["clap", "bert", "t5", "clip"])
+def test_a_compiled_reading_is_one_graph_that_holds_no_numbers_of_the_host(encoder):
+    """So that it can be recorded, which a published text encoder as it is cannot."""
+    whole = tiny_pipeline.build(encoder=getattr(tiny_pipeline, f"{encoder}_encoder"))
+    ids, mask = text.tokenize(whole.tokenizer, PROMPTS)
+    graphs = []
+    call = torch.compile(text.encode_tokens, dynamic=False, fullgraph=True,
+                         backend=aot_autograd(fw_compiler=lambda graph, inputs: (
+                             graphs.append(graph) or graph.forward)))
+    with torch.no_grad():
+        found = call(whole.text_encoder, ids, mask)
+        expected = text.encode_tokens(whole.text_encoder, ids, mask)
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert len(graphs) == 1
+    assert not [node for node in graphs[0].graph.nodes
+                if node.op == "get_attr" or "lift" in str(node.target)]
 
 
 def test_words_stay_where_the_recorded_parts_read_them(pipe):
@@ -121,6 +140,15 @@ def test_words_stay_where_the_recorded_parts_read_them(pipe):
     one = chain(PROMPTS[:1], noise=noise(1))
     assert not torch.allclose(chain(PROMPTS[1:], noise=noise(1)), one)
     assert chain.words.data_ptr() == place
+
+
+def test_a_chain_leaves_its_pipeline_as_it_was(pipe):
+    before = {name: (one.data_ptr(), one.dtype) for name, one in pipe.unet.named_parameters()}
+    chain = fast.Chain(pipe, seconds=None, steps=1, **PLAIN | {"dtype": torch.bfloat16})
+    assert chain.wave.isfinite().all() and chain.pipe.unet.dtype == torch.bfloat16
+    assert before == {name: (one.data_ptr(), one.dtype)
+                      for name, one in pipe.unet.named_parameters()}
+    assert {one.dtype for one in pipe.text_encoder.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpm++"])

@@ -52,6 +52,21 @@ def test_its_words_on_training_stand_in_the_benchmark():
         assert said in README, said
 
 
+def test_its_words_on_likeness_stand_in_the_benchmark():
+    measured = benchmark.read(ROOT / "results/benchmark")
+    assert measured.lowest_correlation.min() > 0.9999999
+    fid = measured[measured.metric == "FID"].iloc[0]
+    ends = measured[measured.step == measured.step.max()].groupby("processes").loss
+    apart = ends.max() - ends.min()
+    words = " ".join(README.split())
+    for said in (f"its {fid.n:.0f} held-out prompts with FID {fid.plainly:.2f} either way",
+                 f"(difference {fid.difference:.3f}, interval {fid.low:.3f} … {fid.high:.3f}",
+                 f"the noise error is {ends.mean()[1]:.3f} on one, {ends.mean()[2]:.3f} on two "
+                 f"(seeds lie up to {apart.max():.3f} apart)"):
+        assert said in words, said
+    assert f"{fid.quickly:.2f}" == f"{fid.plainly:.2f}" and fid.low < 0 < fid.high
+
+
 def test_every_notebook_and_module_is_in_the_map_and_exists():
     cells = " ".join(" ".join(row) for row in table("Paper → notebook → module"))
     assert set(re.findall(r"`(\d\d_\w+)`", cells)) == set(notebooks.names(ROOT))
