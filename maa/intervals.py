@@ -29,6 +29,23 @@ def of_draws(drawn, value, count):
     return float(low), float(high)
 
 
+def redraws(sets, draws, generator, groups=None):
+    """Rows to draw for a bootstrap, `draws` times: a list of (rows,) numbers for each of the sets.
+
+    groups:   (rows,) label of each row of all sets: those of one label come together, and the sets
+              are drawn alike; without them each set is drawn by itself
+    """
+    if groups is None:
+        for _ in range(draws):
+            yield [generator.integers(len(one), size=len(one)) for one in sets]
+        return
+    label = np.unique(np.asarray(groups), return_inverse=True)[1]
+    members = [np.flatnonzero(label == one) for one in range(label.max() + 1)]
+    for _ in range(draws):
+        chosen = generator.integers(len(members), size=len(members))
+        yield [np.concatenate([members[one] for one in chosen])] * len(sets)
+
+
 def few(count):
     """How much wider an interval of `count` rows is than the bootstrap says: 1 for very many."""
     if count < 2:

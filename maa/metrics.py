@@ -226,7 +226,7 @@ def interval(values, draws=2000, seed=0):
     return max(low, float(values.min())), min(high, float(values.max()))
 
 
-def bootstrap(function, *arrays, draws=200, seed=0):
+def bootstrap(function, *arrays, draws=200, seed=0, groups=None):
     """95 % interval of function(*arrays), by drawing the rows of each array anew: (low, high).
 
     A drawn set repeats rows and so looks less varied than it is: FID and KAD come out too high, IS
@@ -238,13 +238,13 @@ def bootstrap(function, *arrays, draws=200, seed=0):
     function:  of arrays, to a float, such as frechet_distance
     arrays:    each is drawn by itself; rows that belong together come as one array:
                bootstrap(lambda pair: kl(pair[:, 0], pair[:, 1]), np.stack([real, made], 1))
+    groups:    (rows,) label of each row of all arrays: those of one recording come together
     """
     arrays = [np.asarray(array) for array in arrays]
-    if not arrays or min(map(len, arrays)) < 2:
-        raise ValueError(
-            f"arrays have {[len(array) for array in arrays]} rows, expected 2 or more in each")
+    count = min(map(len, arrays), default=0) if groups is None else len(set(groups))
+    if count < 2:
+        raise ValueError(f"arrays have {[*map(len, arrays)]} rows, expected 2 or more in each")
     value, generator = function(*arrays), np.random.default_rng(seed)
-    drawn = np.array([
-        function(*(array[generator.integers(len(array), size=len(array))] for array in arrays))
-        for _ in range(draws)])
-    return intervals.of_draws(drawn - drawn.mean() + value, value, min(map(len, arrays)))
+    drawn = np.array([function(*(array[rows] for array, rows in zip(arrays, chosen)))
+                      for chosen in intervals.redraws(arrays, draws, generator, groups)])
+    return intervals.of_draws(drawn - drawn.mean() + value, value, count)

@@ -68,21 +68,25 @@ def check_paired(asked, others):
         metrics.paired(list(asked[asked["set"] == which].prompt), list(part.prompt))
 
 
-def distances(real, made, kernel=True):
+def distances(real, made, kernel=True, groups=None):
     """FID, KAD and KL of sounds from the real ones they are paired with: list of findings.
 
     kernel:   False leaves out KAD, whose cost grows with the square of the clips
+    groups:   label of each clip: those of one recording are drawn together
     """
     pairs = np.stack([real["scores"], made["scores"]], 1)  # (clips, 2, classes)
     clouds = real["features"], made["features"]
-    found = [finding("FID", metrics.frechet_distance, *clouds)]
-    found += [finding("KAD", metrics.kernel_distance, *clouds)] if kernel else []
-    return [*found, finding("KL", lambda both: metrics.kl(both[:, 0], both[:, 1]), pairs)]
+    found = [finding("FID", metrics.frechet_distance, *clouds, groups=groups)]
+    found += [finding("KAD", metrics.kernel_distance, *clouds, groups=groups)] if kernel else []
+    return [*found, finding("KL", lambda both: metrics.kl(both[:, 0], both[:, 1]), pairs,
+                            groups=groups)]
 
 
-def obedience(heard):
+def obedience(heard, groups=None):
     """CLAP score: how near sounds are to the words that asked for them."""
-    return [mean("CLAP", heard["cosines"])]
+    cosines = heard["cosines"]
+    return [mean("CLAP", cosines) if groups is None
+            else finding("CLAP", lambda those: float(those.mean()), cosines, groups=groups)]
 
 
 def recognition(heard, names, labels):
@@ -110,9 +114,10 @@ def every(which, heard, names, labels, real=None):
     return found
 
 
-def finding(metric, function, *arrays):
+def finding(metric, function, *arrays, groups=None):
     """One metric with its bootstrap interval."""
-    return metric, function(*arrays), metrics.bootstrap(function, *arrays, draws=DRAWS)
+    return metric, function(*arrays), metrics.bootstrap(
+        function, *arrays, draws=DRAWS, groups=groups)
 
 
 def mean(metric, values):

@@ -30,3 +30,18 @@ def test_an_interval_of_few_clips_is_wider_by_students_t(count, wider):
 
 def test_one_clip_is_not_corrected():
     assert intervals.few(1) == 1
+
+
+def test_rows_of_one_group_are_drawn_together_and_all_sets_alike():
+    sets = np.arange(6), np.arange(6)
+    for one, other in intervals.redraws(sets, 50, np.random.default_rng(0), list("aabbbc")):
+        assert one is other
+        drawn = np.bincount(one, minlength=6)
+        assert drawn[0] == drawn[1] and drawn[2] == drawn[3] == drawn[4]
+        assert drawn[0] + drawn[2] + drawn[5] == 3  # groups
+
+
+def test_without_groups_each_set_is_drawn_by_itself():
+    drawn = list(intervals.redraws((np.arange(9), np.arange(4)), 20, np.random.default_rng(0)))
+    assert {(len(one), len(other)) for one, other in drawn} == {(9, 4)}
+    assert len({tuple(one) for one, _ in drawn}) == 20

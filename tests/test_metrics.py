@@ -415,6 +415,19 @@ def test_with_fewer_clips_than_dimensions_the_interval_covers_the_fid_of_so_many
     assert coverage(metrics.frechet_distance, make, wanted, runs=50) > 0.92
 
 
+def test_an_interval_of_captions_covers_the_truth_when_recordings_are_drawn():
+    """60 recordings of 5 captions, which share most of what they are: drawn one by one they seem
+    to be 300 strangers."""
+    generator, held = np.random.default_rng(0), {"rows": 0, "recordings": 0}
+    groups = np.repeat(np.arange(60), 5)
+    for _ in range(100):
+        values = generator.normal(size=60)[groups] + 0.5 * generator.normal(size=300)
+        for name, own in (("rows", None), ("recordings", groups)):
+            low, high = metrics.bootstrap(np.mean, values, groups=own)
+            held[name] += low <= 0 <= high
+    assert held["rows"] < 80 and 88 <= held["recordings"] <= 99
+
+
 def test_rows_that_belong_together_are_drawn_together_when_they_are_one_array():
     """KL of equal pairs is 0 for every draw of pairs; drawn apart, equal rows would be parted."""
     scores = 5 * features(40)
