@@ -26,8 +26,7 @@ def pipeline(model, device, sampler):
     requests.choice(sampler, diffusion.SCHEDULERS, "--sampler", "P-SAMPLER")
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()
-    weights = torch.bfloat16 if place.type == "cuda" else torch.float32
-    pipe = pipelines.MakeAnAudioPipeline.from_pretrained(folder, dtype=weights)
+    pipe = pipelines.MakeAnAudioPipeline.from_pretrained(folder, dtype=torch.float32)
     pipe.use_sampler(sampler)
     pipe.set_progress_bar_config(disable=not sys.stderr.isatty(), leave=False)
     return pipe.to(place)

@@ -78,10 +78,12 @@ def statistics(path):
 
     path:   80 lines, mean and standard deviation of a band, of mels between 0 and 1
 
-    Raises MaaError K-FORMAT for a file of another form.
+    Raises MaaError K-MISSING without it, K-FORMAT for a file of another form.
     """
     try:
         table = np.loadtxt(path, ndmin=2)
+    except OSError as fault:
+        raise MaaError("K-MISSING", f"{str(path)!r} cannot be read: is it there?") from fault
     except ValueError as fault:
         raise MaaError("K-FORMAT", f"{Path(path).name!r} is no table: {fault}") from fault
     if table.shape != (mel.BANDS, 2):

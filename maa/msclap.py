@@ -12,6 +12,7 @@ Notebook: none.
 """
 
 import re
+from pathlib import Path
 
 import torch
 import torchaudio
@@ -21,6 +22,7 @@ from transformers import BertConfig, BertModel, PreTrainedModel
 from transformers.audio_utils import mel_filter_bank
 
 from maa import files, folders, mel, untrusted
+from maa.errors import MaaError
 
 SPACE = 1024  # numbers of an embedding
 TOKENS = 100  # of a sentence that is scored
@@ -128,6 +130,20 @@ class MsClap(PreTrainedModel):
                           max_length=TOKENS, return_tensors="pt").to(self.device)
         first = self.caption_encoder(found["input_ids"], found["attention_mask"])[:, 0]
         return F.normalize(first, dim=-1)
+
+
+def load(folder):
+    """The MsClap that import_checkpoint() wrote, in eval mode on the CPU.
+
+    Raises MaaError K-MISSING or K-HASH for a folder that is not whole, K-FORMAT for another network.
+    """
+    files.check_hashes(folder)
+    kind = files.read_json(Path(folder) / "config.json").get("architectures")
+    if kind != [MsClap.__name__]:
+        raise MaaError("K-FORMAT", (
+            f"{str(folder)!r} holds {kind}, expected [{MsClap.__name__!r}]; was it made by "
+            f"`maa import-clap` without --laion?"))
+    return MsClap.from_pretrained(folder, local_files_only=True).eval()
 
 
 def log_mel(waves, filters, rate=mel.RATE):

@@ -4,7 +4,8 @@
     maa import-diffsound diffsound_audiocaps.pth best_netG.pt -o results/paper/diffsound
     maa import-clap CLAP_weights_2022.pth -o results/paper/msclap
     maa evaluate audiocaps data/AudioCaps --model results/paper/release \\
-        --melception melception.pt --clap results/paper/msclap -o results/paper/table_1
+        --clap results/paper/msclap --melception melception.pt \\
+        --statistics train_means_stds_melspec_10s_22050hz.txt -o results/paper/table_1
 
 Conventions: as in maa.command, which takes them in.
 Notebook: none.
@@ -90,13 +91,12 @@ def evaluate(
     corpus: Annotated[str, typer.Argument(help="A word of maa.corpora.READERS: audiocaps …")],
     folder: Annotated[Path, typer.Argument(help="Where you unpacked it.")],
     melception: Annotated[Path, typer.Option(help="SpecVQGAN's checkpoint.")],
-    clap: Annotated[Path, typer.Option(help="Folder that import-clap made.")],
+    statistics: Annotated[Path, typer.Option(help="Its means and deviations of mel bands.")],
+    clap: Annotated[Path, typer.Option(help="Folder that import-clap made of Microsoft's.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="For sounds and scores.csv.")],
     model: Annotated[Path | None, typer.Option(
         help="Folder of a pipeline, or of Diffsound (with --guidance 1).")] = None,
     part: Annotated[str, typer.Option(help="Part of the corpus.")] = "val",
-    statistics: Annotated[
-        Path | None, typer.Option(help="Melception's means and deviations.")] = None,
     tokenizer: Tokenizer = "bert-base-uncased",
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 100,
     guidance: Annotated[float, typer.Option(help="1 is plain.")] = 3.0,
@@ -110,17 +110,22 @@ def evaluate(
 
     Stopped, it goes on where it was. maa.corpora says which layouts are read.
     """
-    from maa import corpora, loading, published_diffsound, replication
+    from maa import corpora, folders, loading, published_diffsound, replication, requests
 
-    rival = model is not None and published_diffsound.lies_in(model)
+    model = folders.find() if model is None else model
+    requests.choice(corpus, corpora.READERS, "CORPUS", "P-CORPUS")
+    requests.choice(part, corpora.SPLITS[corpus], "--part", "P-CORPUS")
+    requests.whole(at_once, "--at-once", 1, requests.MOST, "P-COUNT")
+    rival = published_diffsound.lies_in(model)
     quickly = form(quick, rival)
     table = corpora.read(corpus, folder, splits={part: replication.SET})
     asked = replication.plan(table)
-    judges = replication.load_judges(melception, clap, tokenizer, statistics)
+    judges = replication.load_judges(melception, statistics, clap, tokenizer)
     pipe = published_diffsound.load(model) if rival else loading.pipeline(model, None, sampler)
+    origin = {"model": replication.mark(model), "sampler": "its own" if rival else sampler}
     found = replication.evaluate(
         asked, pipe, output, judges, corpus, seconds=seconds, steps=steps, guidance=guidance,
-        at_once=at_once, quick=quickly)
+        at_once=at_once, quick=quickly, origin=origin)
     for row in found.itertuples():
         print(f"{row.metric} {row.value:.4g} ({row.low:.4g} … {row.high:.4g}), n = {row.n}, "
               f"{row.what}, by {row.evaluator}")

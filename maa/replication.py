@@ -2,7 +2,7 @@
 published judges compare its sounds with the recordings.
 
     maa evaluate audiocaps data/AudioCaps --model results/paper/release -o results/paper/table_1 \\
-        --melception melception.pt --clap results/paper/msclap
+        --melception melception.pt --statistics bands.txt --clap results/paper/msclap
 
 Conventions: sounds are stored under their ids, 16 kHz, so that a stopped run goes on where it was;
     each has a seed of its own. References are cut, or padded with silence, to the same length.
@@ -11,6 +11,8 @@ Source: Section 5.3, Table 1. Differs: references and answers are heard whole an
 Notebook: none.
 """
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,8 @@ from maa import (classifier, corpora, evaluation, fast, files, mel, melception, 
 from maa.errors import MaaError
 
 LISTENER, READER = "Melception (published, VGGSound)", "CLAP (published, Microsoft 2022)"
-SET = "held_out"
+SET, CARD = "held_out", "README.md"
+NOT_HEARD = ["id", "set", "label", "reference"]  # of a plan: a sound does not depend on them
 
 
 def plan(table, seed=0):
@@ -35,30 +38,30 @@ def plan(table, seed=0):
 
     Raises MaaError D-MISSING if no sound is here.
     """
-    own = table[(table.split == SET) & table.here & (table.caption.str.strip() != "")]
+    own = table[(table.split == SET) & (table.caption.str.strip() != "")]
+    own = own.assign(seed=range(seed, seed + len(own)))[own.here]  # the same when more are here
     if not len(own):
         raise MaaError("D-MISSING", (
             f"none of {len(table)} rows is held out, has a caption and its sound on this disk; "
             f"maa.corpora.report says what is missing"))
     found = pd.DataFrame({"id": own.id, "file": own.id + ".wav", "set": SET, "label": own.label,
-                          "reference": own.root + "/" + own.file, "prompt": own.caption})
-    return found.reset_index(drop=True).assign(seed=range(seed, seed + len(own)))
+                          "reference": own.root + "/" + own.file, "prompt": own.caption,
+                          "seed": own.seed})
+    return found.reset_index(drop=True)
 
 
-def answer(pipe, asked, folder, *, seconds=10.0, steps=100, guidance=3.0, at_once=16, quick=None):
+def answer(pipe, asked, folder, *, seconds=10.0, steps=100, guidance=3.0, at_once=16, quick=None,
+           origin=None):
     """Sounds for a plan in `folder`; those that are there already are not made again.
 
     quick:     keywords of fast.Chain, to make them by one; None makes them plainly
+    origin:    {name: value} of what else they depend on, as the model's hash and the sampler
+
+    Raises MaaError R-CHANGED if sounds are there that were made otherwise, or for other words.
     """
     folder = Path(folder)
-    told = asked.assign(seconds=seconds, steps=steps, guidance=guidance, quick=quick is not None)
-    files.write_table(folder / "asked.csv", told)
-    if not (folder / "audio.csv").is_file():
-        (folder / "asked.csv").rename(folder / "audio.csv")
-    elif (folder / "asked.csv").read_bytes() != (folder / "audio.csv").read_bytes():
-        raise MaaError("R-CHANGED", (
-            f"{str(folder)!r} holds answers to another plan, or with other steps or guidance; "
-            f"give another folder"))
+    agree(folder, asked.assign(seconds=seconds, steps=steps, guidance=guidance,
+                               quick=quick is not None, **(origin or {})))
     left = asked[[not (folder / name).is_file() for name in asked.file]]
     if len(left):
         make = (evaluation.by(pipe, seconds, steps, guidance) if quick is None
@@ -67,38 +70,70 @@ def answer(pipe, asked, folder, *, seconds=10.0, steps=100, guidance=3.0, at_onc
         part = left[start : start + at_once]
         for name, wave in zip(part.file, make(list(part.prompt), list(part.seed)), strict=True):
             sounds.write(folder / name, np.asarray(wave), force=True)
-    return told
 
 
-def load_judges(melception_file, clap_folder, tokenizer, statistics=None):
+def agree(folder, told):
+    """Write down how the sounds of a folder are made, unless some are there that were made otherwise.
+
+    A plan may have grown, or been moved: only sounds that are there and its own are compared.
+    """
+    table, new = folder / "audio.csv", told.astype(str).set_index("file")
+    if table.is_file():
+        old = files.read_table(table, dtype=str).set_index("file").reindex(columns=new.columns)
+        here = [name for name in new.index.intersection(old.index) if (folder / name).is_file()]
+        for column in new.columns.difference(NOT_HEARD):
+            for name in here:
+                if old.at[name, column] != new.at[name, column]:
+                    raise MaaError("R-CHANGED", (
+                        f"{str(folder / name)!r} was made with {column} {old.at[name, column]!r}, "
+                        f"not {new.at[name, column]!r}; give another folder"))
+    files.write_table(table, told)
+
+
+def mark(folder):
+    """SHA-256 that tells the files of a saved model from all others."""
+    inside = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    told = [(path.relative_to(folder).as_posix(), files.sha256(path)) for path in inside
+            if path.name != CARD]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def load_judges(melception_file, statistics, clap_folder, tokenizer):
     """(Melception, (tokenizer, MsClap)), on training.device().
 
-    statistics:   SpecVQGAN's text file of means and deviations of mel bands, or None
+    statistics:   SpecVQGAN's text file of means and deviations of mel bands
     """
-    bands = () if statistics is None else melception.statistics(statistics)
-    listener = melception.load_published(melception_file, *bands)
-    reader = msclap.MsClap.from_pretrained(clap_folder).eval().to(training.device())
+    listener = melception.load_published(melception_file, *melception.statistics(statistics))
+    reader = msclap.load(clap_folder).to(training.device())
     return listener, (release.load_tokenizer(tokenizer, fetch=False), reader)
 
 
-def judged(asked, folder, judges, *, what, seconds=10.0, batch=16):
+def heard_references(asked, judges, seconds=10.0, batch=16):
+    """As hear(), row i about the recording that prompt i was written for; each is heard once."""
+    paths, row = np.unique(asked.reference, return_inverse=True)
+    return {name: array[row] for name, array in hear(paths, judges, seconds, batch).items()}
+
+
+def judged(asked, folder, judges, real, *, what, seconds=10.0, batch=16):
     """Rows of maa.scores: FID, KL and CLAP of the answers, CLAP of the recordings.
 
+    real:     of heard_references()
     what:     the generator in words
+
+    Intervals are of recordings drawn anew: the captions of one are no strangers to each other.
     """
     _, (tokenizer, reader) = judges
-    paths, row = np.unique(asked.reference, return_inverse=True)  # of several captions one sound
-    real = {name: array[row] for name, array in hear(paths, judges, seconds, batch).items()}
     made = hear([Path(folder) / one for one in asked.file], judges, seconds, batch)
     words = np.concatenate([reader.texts(tokenizer, list(asked.prompt[start : start + batch])).cpu()
                             for start in range(0, len(asked), batch)])
-    for sides in (real, made):
-        sides["cosines"] = metrics.clap_score(sides["sounds"], words)
-    found = rows.distances(real, made, kernel=False) + rows.obedience(made)
-    found = [(what, *one) for one in found]
-    found += [("recordings", *one) for one in rows.obedience(real)]
-    by = {"CLAP": READER}
-    return [scores.row("paper", name, metric, by.get(metric, LISTENER), value, len(asked),
+    real, made = (side | {"cosines": metrics.clap_score(side["sounds"], words)}
+                  for side in (real, made))
+    groups = list(asked.reference)
+    found = rows.distances(real, made, kernel=False, groups=groups)
+    found = [(what, *one) for one in found + rows.obedience(made, groups)]
+    found += [("recordings", *one) for one in rows.obedience(real, groups)]
+    by, of = {"CLAP": READER}, f", {len(set(groups)):,} recordings"
+    return [scores.row("paper", name + of, metric, by.get(metric, LISTENER), value, len(asked),
                        int(asked.seed.iloc[0]), interval) for name, metric, value, interval in found]
 
 
@@ -129,10 +164,12 @@ def evaluate(asked, pipe, output, judges, name, *, seconds=10.0, **told):
     name:     of the corpus, in words
     told:     keywords of answer()
 
+    The recordings are heard first, so that a damaged one is known before hours of work.
     Raises MaaError as answer().
     Source: Section 5.3, Table 1.  Notebook: none.
     """
+    real = heard_references(asked, judges, seconds)
     answer(pipe, asked, Path(output) / "audio", seconds=seconds, **told)
-    found = judged(asked, Path(output) / "audio", judges, seconds=seconds,
+    found = judged(asked, Path(output) / "audio", judges, real, seconds=seconds,
                    what=f"{name}, answers of a pipeline")
     return scores.write(Path(output) / "scores.csv", found)

@@ -260,11 +260,13 @@ def test_diffsound_answers_the_captions_of_a_corpus_by_the_command(place, tmp_pa
     imported(place)
     corpus, told = made_corpora.audiocaps(tmp_path / "corpus"), {}
     monkeypatch.setattr(replication, "load_judges", lambda *files: None)
-    monkeypatch.setattr(replication, "judged", lambda asked, folder, judges, **options: (
+    monkeypatch.setattr(replication, "heard_references", lambda *told: None)
+    monkeypatch.setattr(replication, "judged", lambda asked, folder, judges, real, **options: (
         told.update(asked=asked, folder=folder) or []))
     monkeypatch.setattr(scores, "write", lambda path, rows: pd.DataFrame())
     with pytest.raises(SystemExit) as ended:
-        command.app(["evaluate", "audiocaps", str(corpus), "--melception", "x.pt", "--clap", "y",
+        command.app(["evaluate", "audiocaps", str(corpus), "--melception", "x.pt",
+                     "--statistics", "z.txt", "--clap", "y",
                      "-o", str(tmp_path / "out"), "--part", "train", "--seconds", "1",
                      "--model", str(place / "made/diffsound"), "--guidance", "1"])
     assert ended.value.code == 0

@@ -193,6 +193,11 @@ def test_statistics_of_mels_of_0_to_1_are_turned_into_those_of_log10(folder):
     assert std == pytest.approx([1] * 40 + [0.5] * 40)
 
 
+def test_statistics_that_are_not_there_are_refused(folder):
+    with pytest.raises(MaaError, match="K-MISSING: .*none.txt' cannot be read: is it there"):
+        melception.statistics(folder / "none.txt")
+
+
 @pytest.mark.parametrize("text, words", [
     ("0.5 0.1\n" * 79, r"has \(79, 2\) numbers, expected 80 lines of a mean and a"),
     ("0.5\n" * 80, r"has \(80, 1\) numbers"),

@@ -1,5 +1,7 @@
 """Microsoft's CLAP: from a file by its published names comes the network that they belong to."""
 
+import shutil
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -97,7 +99,7 @@ def imported(weights, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def clap(imported):
-    return msclap.MsClap.from_pretrained(imported[0] / "new/msclap")
+    return msclap.load(imported[0] / "new/msclap")
 
 
 @pytest.fixture(scope="module")
@@ -301,6 +303,19 @@ def test_importing_twice_gives_the_same_bytes_and_never_writes_over(imported):
     assert msclap.import_checkpoint(file, place / "again", sizes=SIZES) == told
     with pytest.raises(MaaError, match="K-EXISTS: .*again' exists, expected a new folder"):
         msclap.import_checkpoint(file, place / "again", sizes=SIZES)
+
+
+def test_only_a_whole_folder_of_this_clap_is_loaded(imported, tmp_path):
+    with pytest.raises(MaaError, match="K-MISSING: .*none/hashes.json' is not there"):
+        msclap.load(tmp_path / "none")
+    shutil.copytree(imported[0] / "new/msclap", tmp_path / "other")
+    about = files.read_json(tmp_path / "other/config.json")
+    files.write_json(tmp_path / "other/config.json", about | {"architectures": ["ClapModel"]})
+    with pytest.raises(MaaError, match="K-HASH: .*config.json"):
+        msclap.load(tmp_path / "other")
+    files.write_hashes(tmp_path / "other")
+    with pytest.raises(MaaError, match=r"K-FORMAT: .* holds \['ClapModel'\], expected .*--laion"):
+        msclap.load(tmp_path / "other")
 
 
 @pytest.mark.parametrize("changes, words", [

@@ -1,5 +1,8 @@
 """A pipeline answers a corpus and published judges score it; here all of them are small."""
 
+import re
+from pathlib import Path
+
 import by_formula
 import made_corpora
 import numpy as np
@@ -15,6 +18,7 @@ from maa.errors import MaaError
 SIZES = {"vocab_size": 200, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
          "intermediate_size": 32, "projection_dim": 24, "audio_widths": (4, 4, 4, 4, 4, 8)}
 TOLD = {"seconds": 0.512, "steps": 2, "guidance": 3.0, "at_once": 2}
+ORIGIN = {"origin": {"model": "a", "sampler": "ddim"}}
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +69,60 @@ def test_a_stopped_answer_goes_on_to_the_same_sounds(asked, pipe, tmp_path):
     assert (tmp_path / "cut" / asked.file[0]).stat().st_mtime_ns == kept
 
 
-def test_answers_to_another_plan_are_not_mixed_in(asked, pipe, tmp_path):
-    replication.answer(pipe, asked, tmp_path / "made", **TOLD)
-    with pytest.raises(MaaError, match="R-CHANGED: .* other steps or guidance"):
-        replication.answer(pipe, asked, tmp_path / "made", **TOLD | {"steps": 3})
+def test_answers_to_another_plan_or_of_another_model_are_not_mixed_in(asked, pipe, tmp_path):
+    replication.answer(pipe, asked, tmp_path / "made", **TOLD | ORIGIN)
+    for changed, said in (({"steps": 3}, "steps '2', not '3'"),
+                          ({"origin": {"model": "b", "sampler": "ddim"}}, "model 'a', not 'b'"),
+                          ({"origin": {"model": "a", "sampler": "dpm++"}}, "sampler 'ddim', not")):
+        with pytest.raises(MaaError, match=f"R-CHANGED: .*{asked.file[0]}' was made with {said}"):
+            replication.answer(pipe, asked, tmp_path / "made", **TOLD | ORIGIN | changed)
+    other = asked.assign(prompt=["A cat", *asked.prompt[1:]])
+    with pytest.raises(MaaError, match="prompt 'A dog barks, twice', not 'A cat'"):
+        replication.answer(pipe, other, tmp_path / "made", **TOLD | ORIGIN)
+
+
+def test_a_plan_may_grow_move_or_shrink_and_its_sounds_are_kept(asked, pipe, tmp_path):
+    replication.answer(pipe, asked[:2], tmp_path, **TOLD)
+    before = [(tmp_path / name).stat().st_mtime_ns for name in asked.file[:2]]
+    moved = asked.assign(reference="elsewhere/" + asked.reference)
+    replication.answer(pipe, moved, tmp_path, **TOLD)
+    replication.answer(pipe, moved[1:], tmp_path, **TOLD)
+    assert [(tmp_path / name).stat().st_mtime_ns for name in asked.file[:2]] == before
+    assert all((tmp_path / name).is_file() for name in asked.file)
+
+
+def test_an_attempt_that_made_nothing_holds_no_later_one_up(asked, pipe, tmp_path):
+    with pytest.raises(MaaError, match="P-STEPS"):
+        replication.answer(pipe, asked, tmp_path, **TOLD | {"steps": 0})
+    replication.answer(pipe, asked, tmp_path, **TOLD)
+    assert {path.name for path in tmp_path.glob("*.*")} == {*asked.file, "audio.csv"}
+
+
+def test_a_sound_keeps_its_seed_when_others_come_or_go(tmp_path):
+    folder = made_corpora.audiocaps(tmp_path / "c")
+    splits = {"train": replication.SET, "val": replication.SET}
+    all_of_them = replication.plan(corpora.read("audiocaps", folder, splits=splits))
+    Path(all_of_them.reference[0]).unlink()
+    left = replication.plan(corpora.read("audiocaps", folder, splits=splits))
+    assert list(left.id) == list(all_of_them.id[1:])
+    assert list(left.seed) == list(all_of_them.seed[1:])
+
+
+def test_a_damaged_recording_is_known_before_any_sound_is_made(asked, pipe, judges, tmp_path):
+    Path(asked.reference[3]).write_bytes(b"<html>not found</html>")
+    with pytest.raises(MaaError, match="A-FORMAT"):
+        replication.evaluate(asked, pipe, tmp_path / "out", judges, "AudioCaps", **TOLD)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_is_told_from_another_by_any_byte_but_its_card(tmp_path):
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet/weights").write_bytes(b"1")
+    first = replication.mark(tmp_path)
+    (tmp_path / replication.CARD).write_text("words")
+    assert replication.mark(tmp_path) == first
+    (tmp_path / "unet/weights").write_bytes(b"2")
+    assert replication.mark(tmp_path) != first
 
 
 def test_a_recorded_chain_gives_the_same_answers_but_not_into_the_same_folder(
@@ -89,39 +143,41 @@ def test_scores_say_by_whom_and_of_how_many(asked, pipe, judges, tmp_path):
     assert list(made.metric) == ["FID", "KL", "CLAP"]
     assert set(found.n) == {4}
     assert made[made.metric == "FID"].evaluator.item() == replication.LISTENER
-    assert list(found[found.what == "recordings"].metric) == ["CLAP"]
+    assert set(made.what) == {"AudioCaps, answers of a pipeline, 3 recordings"}
+    assert list(found[found.what.str.startswith("recordings")].metric) == ["CLAP"]
     assert found.equals(files.read_table(tmp_path / "out/scores.csv"))
 
 
 def test_the_recordings_themselves_have_no_distance_from_themselves(asked, judges, tmp_path):
     for name, reference in zip(asked.file, asked.reference):
         sounds.write(tmp_path / name, replication.fitted(reference, 0.512).numpy())
-    found = {(row["what"], row["metric"]): row["value"]
-             for row in replication.judged(asked, tmp_path, judges, what="x", seconds=0.512)}
+    real = replication.heard_references(asked, judges, 0.512)
+    found = {(row["what"].split(",")[0], row["metric"]): row["value"] for row in
+             replication.judged(asked, tmp_path, judges, real, what="x", seconds=0.512)}
     assert found["x", "FID"] < 1e-3 and found["x", "KL"] < 1e-3
     assert found["x", "CLAP"] == pytest.approx(found["recordings", "CLAP"], abs=1e-3)
 
 
-def test_a_recording_with_several_captions_is_heard_once(
-        asked, pipe, judges, tmp_path, monkeypatch):
-    replication.answer(pipe, asked, tmp_path, **TOLD)
+def test_a_recording_with_several_captions_is_heard_once(asked, judges, monkeypatch):
     read, fitted = [], replication.fitted
     monkeypatch.setattr(replication, "fitted", lambda path, seconds: (
         read.append(str(path)) or fitted(path, seconds)))
-    replication.judged(asked, tmp_path, judges, what="x", seconds=TOLD["seconds"], batch=2)
-    assert sorted(read) == sorted({*asked.reference, *(f"{tmp_path}/{one}" for one in asked.file)})
-    assert asked.reference.duplicated().any()
+    real = replication.heard_references(asked, judges, TOLD["seconds"], batch=2)
+    assert sorted(read) == sorted({*asked.reference}) and asked.reference.duplicated().any()
+    assert all(len(array) == len(asked) for array in real.values())
+    assert (real["features"][2] == real["features"][3]).all()
 
 
 def test_published_judges_are_loaded_from_their_files(judges, tmp_path, monkeypatch):
     _, (_, reader) = judges
     reader.save_pretrained(tmp_path / "clap")
+    files.write_hashes(tmp_path / "clap")
     listener = object()
     monkeypatch.setattr(melception, "load_published", lambda path, *bands: (listener, path, bands))
     (tmp_path / "bands.txt").write_text("0.5 0.1\n" * 80)
     heard, (words, read) = replication.load_judges(
-        "file.pt", tmp_path / "clap", by_formula.vocabulary(tmp_path / "bert"),
-        tmp_path / "bands.txt")
+        "file.pt", tmp_path / "bands.txt", tmp_path / "clap",
+        by_formula.vocabulary(tmp_path / "bert"))
     assert heard[:2] == (listener, "file.pt") and len(heard[2][0]) == 80
     assert torch.equal(read.texts(words, ["a dog"]), reader.texts(words, ["a dog"]))
 
@@ -140,13 +196,27 @@ def test_the_command_answers_a_part_of_a_corpus_and_prints_its_scores(
     monkeypatch.setattr(loading, "pipeline", lambda model, device, sampler: pipe)
     monkeypatch.setattr(replication, "load_judges", lambda *files: judges)
     with pytest.raises(SystemExit) as ended:
-        command.app(["evaluate", "audiocaps", str(folder), "--melception", "x.pt", "--clap", "y",
+        command.app(["evaluate", "audiocaps", str(folder), "--melception", "x.pt",
+                     "--statistics", "z.txt", "--clap", "y", "--model", str(tmp_path),
                      "-o", str(tmp_path / "out"), "--part", "train", "--seconds", "0.512",
                      "--steps", "2"])
     printed = capsys.readouterr().out.splitlines()
     assert ended.value.code == 0
     assert [line.split()[0] for line in printed] == ["FID", "KL", "CLAP", "CLAP"]
-    assert "n = 2, audiocaps, answers of a pipeline, by Melception" in printed[0]
+    assert "n = 2, audiocaps, answers of a pipeline, 2 recordings, by Melception" in printed[0]
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    (["audiocap", "x"], "P-CORPUS: CORPUS is 'audiocap' .*did you mean 'audiocaps'"),
+    (["audiocaps", "x", "--part", "valid"], "P-CORPUS: --part is 'valid' .*did you mean 'val'"),
+    (["audiocaps", "x", "--at-once", "0"], "P-COUNT: --at-once is 0, expected 1")])
+def test_what_the_command_cannot_take_is_refused_in_one_line(wrong, said, tmp_path, capsys):
+    rest = [part for name in ("melception", "statistics", "clap", "model") for part in (
+        f"--{name}", str(tmp_path))]
+    with pytest.raises(SystemExit) as ended:
+        command.app(["evaluate", *wrong, *rest, "-o", str(tmp_path / "out")])
+    assert ended.value.code == 2
+    assert re.search(said, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(("rival", "why"), [(False, "there is no GPU here"),
