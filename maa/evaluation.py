@@ -1,7 +1,8 @@
 """What a generator is asked for when it is judged, and the sounds that it answers with.
 
-Three sets of prompts, the same for every generator. Phrases for a kind of sound are unlike any
-training text; where none were written for it, a recording's own caption is asked for:
+Three sets of prompts, the same for every generator. Phrases for a kind of sound are none of those
+for training (published captions may hold one: at scale small 3 of 182 held-out prompts stand among
+them); where none were written for it, a recording's own caption is asked for:
     held_out    a kind of sound it was trained on; the reference is a recording it never heard
     unheard     a kind of sound, or a source of recordings, that it never heard of: zero-shot
     two_events  a phrase for one kind of sound, then the name of another, in a frame that training

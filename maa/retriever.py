@@ -8,6 +8,7 @@ Source: Section 3.2.1. Differs: small networks, trained here on the captioned cl
 Notebook: 11_pseudo_captions.
 """
 
+import functools
 import math
 import os
 from pathlib import Path
@@ -23,9 +24,13 @@ from maa import captioner, classifier, clips, contrast, files, inventory, mel, t
 from maa.errors import MaaError
 
 FEWEST, MOST = 2, 30  # words of a sentence in the pool
+ONE, FIVE = ["caption"], [f"caption_{number}" for number in range(1, 6)]
 TABLES = {  # file names of published captions, and the columns that hold them
-    "audiocaps_*.csv*": ["caption"],
-    "clotho_captions_*.csv*": [f"caption_{number}" for number in range(1, 6)],
+    # all parts, for scales that are not judged on these sets
+    "published": {"audiocaps_*.csv*": ONE, "clotho_captions_*.csv*": FIVE},
+    # without the sentences that a model is judged by
+    "published_train": {"audiocaps_train.csv*": ONE, "[Aa]udio[Cc]aps/train.csv*": ONE,
+                        "clotho_captions_development.csv*": FIVE},
 }
 
 
@@ -173,10 +178,11 @@ def pool_of(table):
     return [one for one in dict.fromkeys(map(plain, table["caption"])) if one]
 
 
-def read_pool(root=None):
+def read_pool(root=None, part="published"):
     """Distinct published captions (AudioCaps, Clotho) under a folder, in plain form.
 
     root:      None takes the environment variable MAA_DATA
+    part:      a word of TABLES
     returns    sentences of 2 to 30 words
 
     Raises MaaError C-POOL if there are none, C-COLUMNS, C-ROWS, C-ENCODING, C-GZIP or C-NUL for a
@@ -184,7 +190,7 @@ def read_pool(root=None):
     """
     root = root or os.environ.get(clips.ROOT_VARIABLE) or "."
     found = {}
-    for pattern, columns in TABLES.items():
+    for pattern, columns in TABLES[part].items():
         for path in sorted(Path(root).rglob(pattern)):
             table = files.parse_table(
                 inventory.unpacked(path, str(path), root), str(path), columns, str)
@@ -192,7 +198,7 @@ def read_pool(root=None):
     kept = [one for one in found if FEWEST <= len(one.split()) <= MOST]
     if not kept:
         raise MaaError("C-POOL", (
-            f"no captions in {sorted(TABLES)} under {str(root)!r}; name their folder in the "
+            f"no captions in {sorted(TABLES[part])} under {str(root)!r}; name their folder in the "
             f"environment variable {clips.ROOT_VARIABLE}"))
     return kept
 
@@ -207,11 +213,11 @@ def readable(pool, captions):
     return [one for one in pool if known.issuperset(one.split())]
 
 
-def widened(table):
+def widened(table, part):
     """The captions of the table, and those published captions that can be read by who read them."""
     own = pool_of(table)
-    return list(dict.fromkeys(own + readable(read_pool(), own)))
+    return list(dict.fromkeys(own + readable(read_pool(part=part), own)))
 
 
 # words for where the retriever finds its sentences: in the captioned table, or beyond it
-POOLS = {"captioned": pool_of, "published": widened}
+POOLS = {"captioned": pool_of} | {part: functools.partial(widened, part=part) for part in TABLES}

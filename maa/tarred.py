@@ -173,7 +173,7 @@ def read_by(name, options):
 
 
 def distillers(*, writer: Path, finder: Path, clap: Path, clap_words: Path, captions: Path,
-               kind="small", seconds=10.0, pool="published", count=5, temperature=0.7,
+               kind="small", seconds=10.0, pool="published_train", count=5, temperature=0.7,
                threshold=0.4):
     """The label() of the paper: one expert writes, one finds, CLAP picks or rejects.
 

@@ -155,6 +155,18 @@ def test_published_captions_are_read_once_in_plain_form(tmp_path):
         "rain falls, softly", "na null", "a dog", "rain falls", "two cats"]
 
 
+def test_sentences_that_a_model_is_judged_by_are_not_in_the_pool_to_learn_from(tmp_path):
+    published(tmp_path)
+    header = "file_name," + ",".join(f"caption_{number}" for number in range(1, 6))
+    five = f"{header}\na.wav,one cat,two cats,three cats,four cats,five cats\n"
+    written(tmp_path / "clotho_captions_development.csv", five, packed=False)
+    (tmp_path / "AudioCaps").mkdir()
+    written(tmp_path / "AudioCaps/train.csv", "audiocap_id,caption\n1,a cat\n", packed=False)
+    learnt = retriever.read_pool(tmp_path, "published_train")
+    assert {*learnt} == {"one cat", "two cats", "three cats", "four cats", "five cats", "a cat"}
+    assert {"rain falls, softly", "a dog", "one cat"} <= {*retriever.read_pool(tmp_path)}
+
+
 def test_a_pool_holds_the_tables_captions_and_the_published_ones_in_their_words(
         tmp_path, monkeypatch):
     published(tmp_path)
