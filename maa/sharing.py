@@ -37,6 +37,7 @@ class Job:
     options:   keywords for it, all of JSON
     seed:      of all draws
     batch:     clips heard at once
+    max_reject:   share of clips that may have no usable sound; what is written is the same
     """
 
     shards: list
@@ -45,6 +46,7 @@ class Job:
     options: dict
     seed: int = 0
     batch: int = 64
+    max_reject: float = 0.01
 
     def result(self, shard):
         return self.out / "shards" / f"{shard.stem}.csv"
