@@ -164,15 +164,20 @@ def record_rejects(path, refused, count, max_reject, things):
     lines = [json.dumps({"path": name, "code": fault.code, "reason": str(fault)}) + "\n"
              for name, fault in refused]
     files.atomic_write(path, "".join(lines).encode())
+    check_rejects([fault for _, fault in refused], count, max_reject, things, path)
+
+
+def check_rejects(reasons, count, max_reject, things, path):
+    """As record_rejects, for reasons that the file `path` tells already."""
     where = "is the list empty?"
-    if refused:
-        where = f"the first: {refused[0][1]}; all are in {str(path)!r}"
-    if len(refused) == count:
+    if reasons:
+        where = f"the first: {reasons[0]}; all are in {str(path)!r}"
+    if len(reasons) == count:
         raise errors.MaaError("D-EMPTY", f"none of {count} {things} can be used; {where}")
-    if len(refused) > max_reject * count:
+    if len(reasons) > max_reject * count:
         raise errors.MaaError(
             "D-REJECTS",
-            f"{len(refused)} of {count} {things} refused, expected {max_reject:.1%} or fewer; "
+            f"{len(reasons)} of {count} {things} refused, expected {max_reject:.1%} or fewer; "
             f"{where}",
         )
 

@@ -34,6 +34,12 @@ WRITE_FAULTS = {
     errno.EROFS: ("F-ACCESS", "the disk is read-only"),
     errno.EISDIR: ("F-ACCESS", "a folder has that name"),
 }
+LOCK_FAULTS = {
+    errno.ENOSYS: "is it Lustre mounted without -o flock?",
+    errno.ENOLCK: "is it NFS without its lock service?",
+    errno.EOPNOTSUPP: "has its file system no locks?",
+    errno.ENOTSUP: "has its file system no locks?",  # another number on macOS
+}
 
 
 def atomic_write(path, content):
@@ -191,7 +197,7 @@ def check_hashes(folder):
 def locked(folder):
     """Hold a folder for this process; a second holder fails at once, and a killed one lets go.
 
-    Raises MaaError F-LOCKED with the process id of the holder.
+    Raises MaaError F-LOCKED with the process id of the holder, F-LOCK on a disk without locks.
     Notebook: none.
     """
     import fcntl  # not on Windows, where everything but locking works
@@ -205,6 +211,12 @@ def locked(folder):
             file.seek(0)
             holder = file.read(200).strip() or "another process"
             raise errors.MaaError("F-LOCKED", f"{str(folder)!r} is locked by {holder}") from fault
+        except OSError as fault:
+            if fault.errno not in LOCK_FAULTS:
+                raise
+            raise errors.MaaError("F-LOCK", (
+                f"{str(folder)!r} cannot be locked ({os.strerror(fault.errno)}), expected a disk "
+                f"with locks; {LOCK_FAULTS[fault.errno]}")) from fault
         file.truncate(0)  # a killed holder leaves its line
         since = datetime.datetime.now().isoformat(timespec="seconds")
         file.write(f"pid {os.getpid()} on {socket.gethostname()} since {since}")

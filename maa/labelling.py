@@ -8,10 +8,12 @@ the same command goes on, and gives shards that were set aside another chance. G
 machines that see the folder OUT, it shares the work among them.
 
 Conventions: OUT/expert.csv has the columns tarred.COLUMNS, those of maa.experts and `reason`, and a
-    row for every clip, in the order of shards; OUT/rejects.jsonl names the shards set aside. What
-    is written depends on the shards, their names, the experts, the seed and the batch: on a CPU it
-    is the same to the byte, whoever wrote it and whoever was killed. Exit status as in maa.errors:
-    3 if a shard was set aside; 130 and 143 when stopped by a signal.
+    row for every clip, in the order of shards; a clip without a usable sound has a reason there and
+    no caption. OUT/rejects.jsonl names the shards set aside. What is written depends on the shards,
+    their names, the experts, the seed and the batch: on a CPU it is the same to the byte, whoever
+    wrote it and whoever was killed. Exit status as in maa.errors: 3 if a shard was set aside or
+    more than --max-reject of the clips have a reason, all the rest being written; 130 and 143 when
+    stopped by a signal.
 Source: Section 3.2.1. Engine: webdataset's reader under processes of our own. Two of them labelled
     2,000 clips in 11 s, Ray Data in 14 s, after starts of 3 and 8 s (0.3 and 410 MB to install).
     Neither lost a clip of a killed worker; but Ray Data begins anew once its driver is killed, and
@@ -92,8 +94,9 @@ def finish(job, begun, before):
     begun:     time.monotonic() at the beginning
     before:    shards that were left then
 
-    Raises MaaError as merge(), D-REJECTS or D-EMPTY if some or all shards are set aside, F-LOCKED
-    if another job, begun meanwhile, tries these again.
+    Raises MaaError as merge(), D-REJECTS or D-EMPTY if some or all shards are set aside, or too
+    many or all clips have no usable sound; F-LOCKED if another job, begun meanwhile, tries these
+    again.
     """
     seconds = time.monotonic() - begun
     aside = {shard: job.state(shard) for shard in job.shards if not job.result(shard).exists()}
@@ -102,37 +105,40 @@ def finish(job, begun, before):
                                    f"such as {again[0]!r} again; it will merge all results")
     for part in [*job.out.glob(f"shards/{PART}"), *job.out.glob(f"claims/*/{PART}")]:
         part.unlink(missing_ok=True)
-    clips = merge(job, [shard for shard in job.shards if shard not in aside])
-    new = sum(clips.get(shard, 0) for shard in before)
-    print(f"{sum(clips.values())} clips of {len(clips)} shards in {str(job.out / 'expert.csv')!r}; "
-          f"{new} of them labelled in {seconds:.1f} s: {new / seconds:.1f} clips/s", flush=True)
+    clips, reasons = merge(job, [shard for shard in job.shards if shard not in aside])
+    new, count = sum(clips.get(shard, 0) for shard in before), sum(clips.values())
+    print(f"{count} clips of {len(clips)} shards in {str(job.out / 'expert.csv')!r}; {new} of them "
+          f"gone through in {seconds:.1f} s: {new / seconds:.1f} clips/s; {len(reasons)} have no "
+          f"usable sound", flush=True)
     faults = [(shard.name, MaaError(state["code"], state["reason"]))
               for shard, state in aside.items()]
     corpus.record_rejects(job.out / "rejects.jsonl", faults, len(job.shards), 0.0, "shards")
+    corpus.check_rejects(reasons, count, job.max_reject, "clips", job.out / "expert.csv")
 
 
 def merge(job, shards):
-    """Write the results of shards as one table, expert.csv: {shard: number of its clips}.
+    """Write the results of shards as one table: {shard: number of its clips}, reasons of clips.
 
     Raises MaaError C-ID if a clip is in two shards, and as files.read_table for a damaged result.
     """
-    counts, seen = {}, {}
+    counts, seen, reasons = {}, {}, []
 
     def write(out):
         for shard in shards:
             content = job.result(shard).read_bytes()
-            ids = files.parse_table(content, str(job.result(shard)), tarred.COLUMNS, str).id
-            for one in ids:
+            table = files.parse_table(content, str(job.result(shard)), tarred.COLUMNS, str)
+            for one in table.id:
                 if one in seen:
                     raise MaaError("C-ID", f"clip {one!r} is in {seen[one]!r} and {shard.name!r}, "
                                            f"expected every clip once")
                 seen[one] = shard.name
             out.write(content.partition(b"\n")[2] if counts else content)
-            counts[shard] = len(ids)
+            counts[shard] = len(table)
+            reasons.extend(table.reason[table.reason != ""])
 
     if shards:
         files.atomic_write(job.out / "expert.csv", write)
-    return counts
+    return counts, reasons
 
 
 def be_worker(job, place):
@@ -205,7 +211,8 @@ def job_of(wanted):
     if not shards:
         raise MaaError("D-EMPTY", f"{str(wanted.shards)!r} has no *.tar; is it the right folder?")
     options = files.read_json(wanted.options) if wanted.options else {}
-    return sharing.Job(shards, wanted.out, wanted.label, options, wanted.seed, wanted.batch)
+    return sharing.Job(shards, wanted.out, wanted.label, options, wanted.seed, wanted.batch,
+                       wanted.max_reject)
 
 
 def parser():
@@ -218,6 +225,8 @@ def parser():
     found.add_argument("--label", default="maa.tarred:distillers", metavar="MODULE:FUNCTION")
     found.add_argument("--seed", type=int, default=0)
     found.add_argument("--batch", type=int, default=64, metavar="N", help="clips heard at once")
+    found.add_argument("--max-reject", type=float, default=0.01, metavar="SHARE",
+                       help="of the clips, that may have no usable sound")
     found.add_argument("--place", type=int, help=argparse.SUPPRESS)
     return found
 

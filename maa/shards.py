@@ -18,6 +18,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import tarfile
 import warnings
 
@@ -26,6 +27,7 @@ import soundfile
 from maa import corpora, corpus, errors, files, sounds
 
 INDEX, NAME = "index.json", "{:06d}.tar"
+NAMED = re.compile(r"([0-9]{6}|[1-9][0-9]{6,})\.tar")  # what NAME gives
 STORED = ("id", "file", "label", "labels", "annotation", "corpus", "part", "split", "source_id",
           "licence")
 LONGEST_ID = 90  # bytes; a name in a tar file may have 100, with its ending
@@ -34,7 +36,7 @@ LONGEST_ID = 90  # bytes; a name in a tar file may have 100, with its ending
 def write(folder, rows, *, samples=512, seconds=10.0, max_reject=0.01, follow_links=False):
     """Store the sounds of some rows that are here as shards, those that are there already aside.
 
-    folder:         for the shards and nothing else
+    folder:         for the shards and nothing else: numbered tar files of others are deleted
     rows:           DataFrame of maa.corpora, of one split
     samples:        sounds of a shard, with those that are refused
     seconds:        longer sounds are cut; None keeps them whole
@@ -58,8 +60,9 @@ def write(folder, rows, *, samples=512, seconds=10.0, max_reject=0.01, follow_li
             shards[name] = _write_shard(folder / name, stretches[name], seconds, follow_links)
         _save_index(folder, shards, complete=False)
         _tell(folder, shards, max_reject)
-        for name in known.keys() - shards.keys():  # of a longer table
-            (folder / name).unlink(missing_ok=True)
+        for path in folder.glob("*.tar"):  # of a longer table, though no index may list them
+            if NAMED.fullmatch(path.name) and path.name not in shards:
+                path.unlink()
         return _save_index(folder, shards, complete=True)
 
 

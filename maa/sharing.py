@@ -7,7 +7,9 @@ read, or at which TRIES workers died, is set aside; the others go on.
 Conventions: OUT/shards/<shard>.csv is the result of a shard, OUT/claims/<shard>/ has its lock and
     state.json: {"tries": workers that began}, {"code", "reason"} of one set aside, or the
     "bytes", "modified" and "sha256" of what was labelled. Locks work among machines too, on disks
-    that have them (NFS has); without them a shard is labelled twice, with the same result.
+    that share them (NFS does, Lustre with -o flock); a disk without any is refused, F-LOCK. Where
+    they bind one machine only (-o localflock, local_lock) have one machine at a folder: several
+    label a shard at once, the last result stays, and it may count as one at which workers died.
 Source: Section 3.2.1.  Notebook: 11_pseudo_captions.
 """
 
@@ -35,6 +37,7 @@ class Job:
     options:   keywords for it, all of JSON
     seed:      of all draws
     batch:     clips heard at once
+    max_reject:   share of clips that may have no usable sound; what is written is the same
     """
 
     shards: list
@@ -43,6 +46,7 @@ class Job:
     options: dict
     seed: int = 0
     batch: int = 64
+    max_reject: float = 0.01
 
     def result(self, shard):
         return self.out / "shards" / f"{shard.stem}.csv"

@@ -8,7 +8,6 @@ Source: Section 5.1.  Notebook: none.
 
 import functools
 import io
-import itertools
 import json
 import os
 import pathlib
@@ -41,8 +40,8 @@ def read(folder, generator=None):
     paths = [os.path.abspath(pathlib.Path(folder) / name) for name in names]
     return webdataset.DataPipeline(
         webdataset.SimpleShardList(paths), webdataset.split_by_node, webdataset.split_by_worker,
-        functools.partial(_some, total=len(paths)), webdataset.tarfile_to_samples(),
-        functools.partial(_whole, counts=counts), webdataset.map(_decoded))
+        functools.partial(_some, total=len(paths)), functools.partial(_samples, counts=counts),
+        webdataset.map(_decoded))
 
 
 def _some(paths, total):
@@ -60,22 +59,27 @@ def _some(paths, total):
             f"are {total}, expected {ranks * workers} or more; write fewer samples a shard"))
 
 
-def _whole(samples, counts):
-    """The samples as they come; MaaError K-HASH for a shard that ends before its last one.
+def _samples(sources, counts):
+    """The samples of each shard; MaaError K-HASH for a shard that gives another number of them.
 
-    A damaged header in the middle looks like the end of a tar file.
+    A damaged header looks like the end of a tar file, zeros at its beginning like an empty one.
     """
-    try:
-        for path, group in itertools.groupby(samples, lambda sample: sample["__url__"]):
-            count = 0
-            for count, sample in enumerate(group, 1):
+    from webdataset import tariterators
+
+    for source in sources:
+        path, count = source["url"], 0
+        expected = counts[os.path.basename(path)]
+        try:
+            for count, sample in enumerate(tariterators.tarfile_samples([source]), 1):
                 yield sample
-            if count != counts[os.path.basename(path)]:
-                raise errors.MaaError("K-HASH", (
-                    f"{path!r} gave {count} samples, expected {counts[os.path.basename(path)]}; it "
-                    f"is damaged: delete it and write it again"))
-    except tarfile.TarError as fault:
-        raise errors.MaaError("K-HASH", f"a shard is no whole tar file: {fault.args}") from fault
+        except tarfile.TarError as fault:
+            raise errors.MaaError("K-HASH", (
+                f"{path!r} is no whole tar file ({fault.args[0]}), expected {expected} samples; it "
+                f"is damaged: delete it and write it again")) from fault
+        if count != expected:
+            raise errors.MaaError("K-HASH", (
+                f"{path!r} gave {count} samples, expected {expected}; it is damaged: delete it and "
+                f"write it again"))
 
 
 def _decoded(sample):

@@ -184,6 +184,31 @@ def test_a_locked_folder_names_its_holder_and_is_free_afterwards(tmp_path):
     assert (tmp_path / ".lock").read_bytes() == b""
 
 
+@pytest.mark.parametrize("number, cause", [
+    (errno.ENOSYS, "Lustre mounted without -o flock"), (errno.ENOLCK, "NFS without its lock"),
+    (errno.EOPNOTSUPP, "has its file system no locks")])
+def test_a_disk_without_locks_is_named_with_its_likely_cause(tmp_path, monkeypatch, number, cause):
+    def flock(file, how):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    told = f"F-LOCK: '{tmp_path}' cannot be locked .*, expected a disk with locks; .*{cause}"
+    with pytest.raises(errors.MaaError, match=told) as fault:
+        with files.locked(tmp_path):
+            pass
+    assert fault.value.exit_status == 7
+
+
+def test_another_fault_of_a_lock_is_told_as_it_is(tmp_path, monkeypatch):
+    def flock(file, how):
+        raise OSError(errno.EIO, "the disk is broken")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(OSError, match="the disk is broken"):
+        with files.locked(tmp_path):
+            pass
+
+
 def test_a_killed_holder_lets_go(tmp_path):
     def hold():
         with files.locked(tmp_path):

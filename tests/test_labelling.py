@@ -267,7 +267,9 @@ def test_an_unreadable_sound_is_a_row_without_caption_and_with_a_reason(tmp_path
               "d.json": b"{}", **clip(1), "e.flac": flac, "e.txt": b"a tone"}
     write_tar(tmp_path / "tars" / "one.tar", broken)
     one = job(tmp_path / "tars", tmp_path / "out", batch=2)
-    label_alone(one)
+    with pytest.raises(MaaError, match="D-REJECTS: 4 of 6 clips refused, expected 1.0% or fewer; "
+                                       "the first: A-EMPTY: .*; all are in .*expert.csv"):
+        label_alone(one)
     table = experts.read(one.out / "expert.csv").set_index("id")
     assert table.index.tolist() == ["a", "b", "c", "d", "clip00001", "e"]
     assert [reason.split(":")[0] for reason in table.reason] == [
@@ -276,6 +278,32 @@ def test_an_unreadable_sound_is_a_row_without_caption_and_with_a_reason(tmp_path
     assert (bad.chosen == "").all() and (bad.rejected == "yes").all() and (bad.score == "nan").all()
     assert (good.chosen != "").all() and (good.rejected == "no").all()
     assert [json.loads(cell) for cell in bad.candidates] == [[]] * 4
+
+
+def test_a_corpus_of_unreadable_sounds_ends_with_status_3_and_all_their_reasons(tmp_path, capfd):
+    """MP3, which no shard may have; the same command ends in the same way."""
+    members = {name: data for number in range(5) for name, data in clip(number, "mp3").items()}
+    write_tar(tmp_path / "tars" / "one.tar", members)
+    one = job(tmp_path / "tars", tmp_path / "out")
+    for new in (5, 0):
+        assert labelling.main(arguments(one, 1, tmp_path)) == 3
+        said = capfd.readouterr()
+        assert f"5 clips of 1 shards in '{one.out}/expert.csv'; {new} of them gone" in said.out
+        assert "5 have no usable sound" in said.out
+        assert ("maa: D-EMPTY: none of 5 clips can be used; the first: A-ACCESS: 'clip00000' has "
+                "no sound, expected one of") in said.err
+    table = files.read_table(one.out / "expert.csv", tarred.COLUMNS, str)
+    assert table.reason.str.startswith("A-ACCESS").all() and len(table) == 5
+
+
+@pytest.mark.parametrize("share, status", [("0.25", 0), ("0.24", 3)])
+def test_a_share_of_unreadable_sounds_may_be_allowed(tmp_path, capfd, share, status):
+    write_tar(tmp_path / "tars" / "one.tar", {**clip(0), **clip(1), **clip(2), "x.wav": b""})
+    one = job(tmp_path / "tars", tmp_path / "out")
+    assert labelling.main([*arguments(one, 1, tmp_path), "--max-reject", share]) == status
+    said = capfd.readouterr()
+    assert "1 have no usable sound" in said.out
+    assert ("D-REJECTS: 1 of 4 clips refused, expected 24.0% or" in said.err) == (status == 3)
 
 
 def test_sounds_at_another_rate_are_heard_at_16_khz(tmp_path):

@@ -100,6 +100,27 @@ def test_a_run_that_was_killed_goes_on_to_the_bytes_of_one_that_was_not(tmp_path
     assert times == {name: (tmp_path / "killed" / name).stat().st_mtime_ns for name in done[:2]}
 
 
+def test_shards_of_a_longer_table_go_though_the_run_that_took_its_place_was_killed(
+        tmp_path, monkeypatch):
+    """maa.labelling takes every *.tar of a folder, listed or not."""
+    table = made_corpora.rows(tmp_path / "in", 5)
+    shards.write(tmp_path / "out", table, samples=1)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "_write_shard", killed)
+        with pytest.raises(KeyboardInterrupt):
+            shards.write(tmp_path / "out", table[:2].assign(label="a"), samples=1)
+    for name in ("1000000.tar", "0000002.tar", "2.tar", "a000002.tar"):
+        (tmp_path / "out" / name).write_bytes(b"")
+    index = shards.write(tmp_path / "out", table[:2].assign(label="a"), samples=1)
+    assert list(index["shards"]) == ["000000.tar", "000001.tar"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.tar")) == [
+        "000000.tar", "0000002.tar", "000001.tar", "2.tar", "a000002.tar"]
+
+
 def test_only_shards_whose_rows_have_changed_are_made_again(tmp_path, monkeypatch):
     table = made_corpora.rows(tmp_path / "in", 6)
     shards.write(tmp_path / "out", table, samples=2)

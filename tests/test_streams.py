@@ -3,6 +3,7 @@
 import made_corpora
 import numpy as np
 import pytest
+import torch
 
 from maa import errors, shards, streams
 
@@ -42,7 +43,7 @@ def test_a_folder_whose_name_is_a_command_is_a_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("place, told", [
-    (0, "a shard is no whole tar file"), (1, "gave 1 samples, expected 3; it is damaged"),
+    (0, "000000.tar' is no whole tar file"), (1, "gave 1 samples, expected 3; it is damaged"),
     (2, "lacks its sound or its words")])
 def test_a_shard_with_a_damaged_header_is_not_a_short_one(tmp_path, place, told):
     """The headers of a tar file say where the next one is: behind a damaged one nothing is read."""
@@ -55,6 +56,32 @@ def test_a_shard_with_a_damaged_header_is_not_a_short_one(tmp_path, place, told)
     path.write_bytes(content)
     with pytest.raises(errors.MaaError, match=f"K-HASH: .*{told}"):
         list(streams.read(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("size", [512, None])
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_shard_that_begins_with_zeros_is_not_an_empty_one(tmp_path, size, number):
+    """A disk that was full or cut off leaves zeros in a file of the right length."""
+    shards.write(tmp_path / "out", made_corpora.rows(tmp_path / "in", 3), samples=1)
+    path = tmp_path / f"out/{number:06d}.tar"
+    content = path.read_bytes()
+    path.write_bytes(bytes(size or len(content)) + content[size or len(content) :])
+    found = []
+    told = f"K-HASH: .*{path.name}' gave 0 samples, expected 1"
+    with pytest.raises(errors.MaaError, match=told):
+        for name, _, _ in streams.read(tmp_path / "out"):
+            found.append(name)
+    assert len(found) == number  # those before it are read
+
+
+def test_workers_of_a_loader_tell_of_a_shard_of_zeros(tmp_path):
+    shards.write(tmp_path / "out", made_corpora.rows(tmp_path / "in", 2), samples=1)
+    path = tmp_path / "out/000001.tar"
+    path.write_bytes(bytes(path.stat().st_size))
+    loader = torch.utils.data.DataLoader(
+        streams.read(tmp_path / "out"), batch_size=None, num_workers=2)
+    with pytest.raises(Exception, match="K-HASH.*000001.tar' gave 0 samples, expected 1"):
+        list(loader)
 
 
 def test_a_reader_may_stop_early_and_start_again(tmp_path):
