@@ -68,6 +68,14 @@ class Unread:
     def __init__(self, path, seconds):
         self.path, self.seconds = path, seconds
 
+    @property
+    def shape(self):
+        """(samples,), as clips.csv says, which corpus.write counted them for."""
+        return (round(self.seconds * sounds.RATE),)
+
+    def __len__(self):
+        return self.shape[0]
+
     def __array__(self, dtype=None, copy=None):
         wave = sounds.read(self.path, min_seconds=0, expected_seconds=self.seconds)
         return wave.astype(dtype or wave.dtype, copy=False)

@@ -1,6 +1,7 @@
 """maa.clips: every source of sound ends as one kind of folder, and load gives it back."""
 
 import json
+import pathlib
 import types
 import unicodedata
 
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from maa import clips, corpus, errors, prompts, scenes, synthesis
+from maa import (clips, corpus, errors, figures, notebooks, project, prompts, scenes,
+                 synthesis)
 
 
 pytestmark = pytest.mark.filterwarnings("ignore:D-UNLISTED")  # the folder has two sounds
@@ -133,6 +135,31 @@ def test_of_much_sound_the_paths_are_loaded_and_scenes_are_the_same(tmp_path, ev
     (tmp_path / "sounds" / "rain-0000.wav").unlink()
     with pytest.raises(errors.MaaError, match="A-ACCESS: cannot read .*rain-0000.wav'"):
         clips.load(tmp_path, "train")
+
+
+def test_a_sound_that_is_not_read_knows_its_length_and_can_be_listened_to(
+        tmp_path, events, monkeypatch):
+    clips.from_synthesis(tmp_path, clips_per_label=1, seconds=0.5)
+    monkeypatch.setattr(clips, "IN_MEMORY", 0)
+    wave = clips.load(tmp_path)[1][0]
+    figures.listen(wave, "a bell")
+    wave.path.unlink()
+    assert wave.shape == (8_000,) and len(wave) == 8_000
+
+
+def test_the_notebook_of_clips_takes_sounds_that_are_not_read(tmp_path, events, monkeypatch):
+    monkeypatch.setattr(clips, "IN_MEMORY", 0)
+    monkeypatch.setattr(project, "results", lambda scale: tmp_path)
+    path = pathlib.Path(__file__).parent.parent / "notebooks/10_clips.ipynb"
+    cells = notebooks.code_cells(notebooks.read(path))
+    last = [cell.id for cell in cells].index("leak-draw")
+    told = {}
+    for cell in cells[: last + 1]:
+        exec(cell.source, told)  # as in the notebook, one after the other
+        if notebooks.tagged(cell, "parameters"):
+            told["options"] = {"clips_per_label": 10, "seconds": 1.0}
+    assert all(isinstance(wave, clips.Unread) for wave in told["waves"])
+    assert list(told["nearest"]) == [0, 1, 2, 3]
 
 
 def test_load_names_what_is_missing_or_unknown(tmp_path, events):
