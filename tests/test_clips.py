@@ -14,7 +14,7 @@ import torch
 from maa import (clips, corpus, errors, figures, notebooks, project, prompts, scenes,
                  synthesis)
 
-
+ROOT = pathlib.Path(__file__).parent.parent
 pytestmark = pytest.mark.filterwarnings("ignore:D-UNLISTED")  # the folder has two sounds
 
 
@@ -114,6 +114,26 @@ def test_load_gives_the_table_and_the_waves_of_a_split(tmp_path, events):
     assert list(table.index) == [0, 1]
 
 
+def test_some_clips_are_spread_evenly_and_of_fewer_there_are_all(tmp_path, events):
+    table = clips.from_synthesis(tmp_path, clips_per_label=5, seconds=0.5)
+    some, waves = clips.load(tmp_path, most=4)
+    assert list(some.id) == list(table.id[[0, 2, 5, 7]]) and list(some.index) == [0, 1, 2, 3]
+    assert len(waves) == 4
+    for most in (10, 11, None):
+        assert list(clips.load(tmp_path, most=most)[0].id) == list(table.id)
+    assert not len(clips.load(tmp_path, "unheard", most=4)[0])
+
+
+def test_a_thousand_held_out_clips_or_all_are_held_by_every_process_that_trains():
+    assert clips.SAMPLE == 1000  # as the cells say; more than scales mini and small have
+    held = 'held_waves = clips.load(here / "clips", "held_out"'
+    for word in ("clips", "pseudo_captions", "clap", "autoencoder", "vocoder", "diffusion",
+                 "diffsound", "variant"):
+        path, = (ROOT / "notebooks").glob(f"*_{word}.ipynb")
+        source = "\n".join(one.source for one in notebooks.code_cells(notebooks.read(path)))
+        assert source.count(held) == source.count(held + ", most=clips.SAMPLE)") == 1, word
+
+
 def test_of_much_sound_the_paths_are_loaded_and_scenes_are_the_same(tmp_path, events, monkeypatch):
     clips.from_synthesis(tmp_path, clips_per_label=3, seconds=1.0)
     table, waves = clips.load(tmp_path, "train")
@@ -150,8 +170,7 @@ def test_a_sound_that_is_not_read_knows_its_length_and_can_be_listened_to(
 def test_the_notebook_of_clips_takes_sounds_that_are_not_read(tmp_path, events, monkeypatch):
     monkeypatch.setattr(clips, "IN_MEMORY", 0)
     monkeypatch.setattr(project, "results", lambda scale: tmp_path)
-    path = pathlib.Path(__file__).parent.parent / "notebooks/10_clips.ipynb"
-    cells = notebooks.code_cells(notebooks.read(path))
+    cells = notebooks.code_cells(notebooks.read(ROOT / "notebooks/10_clips.ipynb"))
     last = [cell.id for cell in cells].index("leak-draw")
     told = {}
     for cell in cells[: last + 1]:
