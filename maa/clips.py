@@ -19,7 +19,7 @@ from maa import corpora, corpus, errors, files, listed, recordings, sounds, synt
 
 ROOT_VARIABLE = "MAA_DATA"
 IN_MEMORY = 100 * 3600  # seconds of sound (23 GB) that a process holds; of more it holds the paths
-SAMPLE = 1000  # held-out clips that each of several processes holds while it trains
+SAMPLE = 1000  # clips that are looked at where all would not fit in memory with their mels
 
 
 def load(folder, split=None, annotation=None, most=None):

@@ -134,6 +134,11 @@ def test_a_thousand_held_out_clips_or_all_are_held_by_every_process_that_trains(
         assert source.count(held) == source.count(held + ", most=clips.SAMPLE)") == 1, word
 
 
+def test_of_a_thousand_sounds_without_words_or_all_the_captions_are_judged():
+    cells = notebooks.code_cells(notebooks.read(ROOT / "notebooks/44_captions.ipynb"))
+    assert '"train", "none", most=clips.SAMPLE)' in "\n".join(one.source for one in cells)
+
+
 def test_of_much_sound_the_paths_are_loaded_and_scenes_are_the_same(tmp_path, events, monkeypatch):
     clips.from_synthesis(tmp_path, clips_per_label=3, seconds=1.0)
     table, waves = clips.load(tmp_path, "train")
