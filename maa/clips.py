@@ -19,14 +19,16 @@ from maa import corpora, corpus, errors, files, listed, recordings, sounds, synt
 
 ROOT_VARIABLE = "MAA_DATA"
 IN_MEMORY = 100 * 3600  # seconds of sound (23 GB) that a process holds; of more it holds the paths
+SAMPLE = 1000  # clips that are looked at where all would not fit in memory with their mels
 
 
-def load(folder, split=None, annotation=None):
+def load(folder, split=None, annotation=None, most=None):
     """The table and the sounds of a corpus.
 
     folder:      written by one of SOURCES
     split:       "train", "held_out", "unheard" or None for all three
     annotation:  "caption", "none" (sound without language) or None for both
+    most:        clips of these, spread evenly over the table; None gives all
     returns      DataFrame and, row by row, a list of (samples,) float32 at 16 kHz; of more than
                  IN_MEMORY seconds a list of Unread instead
 
@@ -49,6 +51,7 @@ def load(folder, split=None, annotation=None):
         table = _table(folder / "clips.csv")
         for column, word in (("split", split), ("annotation", annotation)):
             table = table if word is None else table[table[column] == word]
+        table = _spread(table, len(table) if most is None else min(most, len(table)))
         waves = [
             Unread(folder / file, seconds)
             for file, seconds in zip(table.file, table.seconds, strict=True)
@@ -68,9 +71,21 @@ class Unread:
     def __init__(self, path, seconds):
         self.path, self.seconds = path, seconds
 
+    @property
+    def shape(self):
+        """(samples,), as clips.csv says, which corpus.write counted them for."""
+        return (round(self.seconds * sounds.RATE),)
+
+    def __len__(self):
+        return self.shape[0]
+
     def __array__(self, dtype=None, copy=None):
         wave = sounds.read(self.path, min_seconds=0, expected_seconds=self.seconds)
         return wave.astype(dtype or wave.dtype, copy=False)
+
+
+def _spread(table, count):
+    return table.iloc[np.arange(count) * len(table) // max(1, count)]
 
 
 def _table(path):

@@ -134,14 +134,15 @@ def find(root, yours, *, seconds, splits=None, follow_links=False):
     seconds:   longer sounds are cut
     splits:    {word of READERS: as for read()}, for those that shall not be split as published
     returns    list of maa.corpus.Clip; one with a caption alone has the label that the caption
-               names, of those that other sounds have, or else corpus.UNNAMED
+               names, of those that other sounds have, or else corpus.UNNAMED; one with labels
+               alone that is not trained on is worded
 
     Raises as read(), separate() and report(); warns D-ABSENT of sounds that are not here.
     Notebook: 10_clips.
     """
     tables = [read(name, os.path.join(root, folder), splits=(splits or {}).get(name),
                    follow_links=follow_links) for name, folder in yours.items()]
-    table, _ = separate(tables)
+    table = worded(separate(tables)[0])
     counts = report(table, follow_links=follow_links)
     if counts.missing.sum():
         errors.warn("D-ABSENT", (
@@ -156,6 +157,16 @@ def find(root, yours, *, seconds, splits=None, follow_links=False):
             licence=row.licence, path=row.file, read=functools.partial(heard, row),
             annotation=row.annotation)
         for row in table[table.here].itertuples()]
+
+
+def worded(table):
+    """The table with a caption for all that is not trained on, as corpus.hashed_annotation has it:
+    a phrase for the label where a corpus has labels alone. Scores of words need words."""
+    mute = (table.split != "train") & (table.annotation == "none") & (table.label != "")
+    said = [corpus.choose(naming.phrases(label, "evaluation"), name)
+            for label, name in zip(table.label[mute], table.id[mute])]
+    return table.assign(annotation=table.annotation.mask(mute, "caption"),
+                        caption=table.caption.mask(mute, pandas.Series(said, mute.index[mute])))
 
 
 def wave_of(row, seconds, follow_links=False):

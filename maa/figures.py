@@ -34,7 +34,7 @@ KILOHERTZ = (0.25, 0.5, 1, 2, 4, 7)  # ticks of a mel axis
 def listen(wave, title=None, start=0.0):
     """Player and spectrogram of up to 3 s of a sound, shown together.
 
-    wave:     (samples,) array or tensor, 16 kHz; (1, samples) will do
+    wave:     (samples,) array, tensor or clips.Unread, 16 kHz; (1, samples) will do
     start:    seconds into the sound where the excerpt begins
     """
     wave = as_wave(wave)
@@ -45,7 +45,8 @@ def listen(wave, title=None, start=0.0):
 
 def as_wave(wave):
     """(samples,) float32 on the CPU; ValueError for more than one sound."""
-    wave = torch.as_tensor(wave).detach().float().cpu().numpy()
+    wave = torch.as_tensor(wave if torch.is_tensor(wave) else np.asarray(wave))
+    wave = wave.detach().float().cpu().numpy()
     found = wave.squeeze(0) if wave.ndim == 2 and len(wave) == 1 else wave
     if found.ndim != 1 or len(found) < mel.WINDOW:
         raise ValueError(f"wave has shape {wave.shape}, expected ({mel.WINDOW} samples or more,); "

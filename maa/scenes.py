@@ -127,7 +127,7 @@ def draw(waves, table, seconds, count, generator, *, two_events=0.25, joined=0.5
     returns        (lazy.Lazy, for each a tuple of its parts: (label, words of its clip or None));
                    where several processes train together, this one's share of both
     """
-    rows = {label: np.flatnonzero(table["label"] == label) for label in sorted(set(table["label"]))}
+    rows = dict(sorted(table.groupby("label").indices.items()))
     names, samples = list(rows), round(seconds * mel.RATE)
     chances = None if evenly else [len(rows[name]) / len(table) for name in names]
     plans = [planned(names, rows, two_events, joined, generator, chances) for _ in range(count)]

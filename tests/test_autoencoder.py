@@ -1,12 +1,15 @@
 """The autoencoder: shapes in and out, latents of standard size, and what its training changes."""
 
+import pathlib
+
+import numpy as np
 import pandas as pd
 import pytest
 import tiny_trainers
 import torch
 from diffusers import AutoencoderKL
 
-from maa import autoencoder, classifier, mel, training
+from maa import autoencoder, classifier, figures, mel, notebooks, training
 
 
 def noise(*shape, seed=0):
@@ -230,3 +233,14 @@ def test_critic_sets_in_after_its_share_of_the_steps(trained, tmp_path):
         assert len(logged(trained[1], name)) == 1
         assert not logged(tmp_path, name)
     assert len(logged(tmp_path, "KL")) == 1
+
+
+def test_the_notebook_compares_two_clips_of_the_commonest_kind_where_none_is_rain():
+    path = pathlib.Path(__file__).parent.parent / "notebooks/20_autoencoder.ipynb"
+    source, = (cell.source for cell in notebooks.code_cells(notebooks.read(path))
+               if cell.id == "blur-draw")
+    told = {"np": np, "figures": figures, "mels": mels(3),
+            "held_table": pd.DataFrame({"label": ["horn", "dog", "dog"]}),
+            "l1": lambda one, other: float((one - other).abs().mean())}
+    exec(source, told)
+    assert (told["noisy"], told["first"], told["second"]) == ("dog", 1, 2)

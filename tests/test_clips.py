@@ -1,6 +1,7 @@
 """maa.clips: every source of sound ends as one kind of folder, and load gives it back."""
 
 import json
+import pathlib
 import types
 import unicodedata
 
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from maa import clips, corpus, errors, prompts, scenes, synthesis
+from maa import (clips, corpus, errors, figures, notebooks, project, prompts, scenes,
+                 synthesis)
 
-
+ROOT = pathlib.Path(__file__).parent.parent
 pytestmark = pytest.mark.filterwarnings("ignore:D-UNLISTED")  # the folder has two sounds
 
 
@@ -112,6 +114,31 @@ def test_load_gives_the_table_and_the_waves_of_a_split(tmp_path, events):
     assert list(table.index) == [0, 1]
 
 
+def test_some_clips_are_spread_evenly_and_of_fewer_there_are_all(tmp_path, events):
+    table = clips.from_synthesis(tmp_path, clips_per_label=5, seconds=0.5)
+    some, waves = clips.load(tmp_path, most=4)
+    assert list(some.id) == list(table.id[[0, 2, 5, 7]]) and list(some.index) == [0, 1, 2, 3]
+    assert len(waves) == 4
+    for most in (10, 11, None):
+        assert list(clips.load(tmp_path, most=most)[0].id) == list(table.id)
+    assert not len(clips.load(tmp_path, "unheard", most=4)[0])
+
+
+def test_a_thousand_held_out_clips_or_all_are_held_by_every_process_that_trains():
+    assert clips.SAMPLE == 1000  # as the cells say; more than scales mini and small have
+    held = 'held_waves = clips.load(here / "clips", "held_out"'
+    for word in ("clips", "pseudo_captions", "clap", "autoencoder", "vocoder", "diffusion",
+                 "diffsound", "variant"):
+        path, = (ROOT / "notebooks").glob(f"*_{word}.ipynb")
+        source = "\n".join(one.source for one in notebooks.code_cells(notebooks.read(path)))
+        assert source.count(held) == source.count(held + ", most=clips.SAMPLE)") == 1, word
+
+
+def test_of_a_thousand_sounds_without_words_or_all_the_captions_are_judged():
+    cells = notebooks.code_cells(notebooks.read(ROOT / "notebooks/44_captions.ipynb"))
+    assert '"train", "none", most=clips.SAMPLE)' in "\n".join(one.source for one in cells)
+
+
 def test_of_much_sound_the_paths_are_loaded_and_scenes_are_the_same(tmp_path, events, monkeypatch):
     clips.from_synthesis(tmp_path, clips_per_label=3, seconds=1.0)
     table, waves = clips.load(tmp_path, "train")
@@ -133,6 +160,30 @@ def test_of_much_sound_the_paths_are_loaded_and_scenes_are_the_same(tmp_path, ev
     (tmp_path / "sounds" / "rain-0000.wav").unlink()
     with pytest.raises(errors.MaaError, match="A-ACCESS: cannot read .*rain-0000.wav'"):
         clips.load(tmp_path, "train")
+
+
+def test_a_sound_that_is_not_read_knows_its_length_and_can_be_listened_to(
+        tmp_path, events, monkeypatch):
+    clips.from_synthesis(tmp_path, clips_per_label=1, seconds=0.5)
+    monkeypatch.setattr(clips, "IN_MEMORY", 0)
+    wave = clips.load(tmp_path)[1][0]
+    figures.listen(wave, "a bell")
+    wave.path.unlink()
+    assert wave.shape == (8_000,) and len(wave) == 8_000
+
+
+def test_the_notebook_of_clips_takes_sounds_that_are_not_read(tmp_path, events, monkeypatch):
+    monkeypatch.setattr(clips, "IN_MEMORY", 0)
+    monkeypatch.setattr(project, "results", lambda scale: tmp_path)
+    cells = notebooks.code_cells(notebooks.read(ROOT / "notebooks/10_clips.ipynb"))
+    last = [cell.id for cell in cells].index("leak-draw")
+    told = {}
+    for cell in cells[: last + 1]:
+        exec(cell.source, told)  # as in the notebook, one after the other
+        if notebooks.tagged(cell, "parameters"):
+            told["options"] = {"clips_per_label": 10, "seconds": 1.0}
+    assert all(isinstance(wave, clips.Unread) for wave in told["waves"])
+    assert list(told["nearest"]) == [0, 1, 2, 3]
 
 
 def test_load_names_what_is_missing_or_unknown(tmp_path, events):

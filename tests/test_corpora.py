@@ -116,3 +116,19 @@ def test_the_report_names_no_more_than_is_asked_for(tmp_path):
     root = made_corpora.audiocaps(tmp_path, ("", "", "{0}.wav", ""))
     table = corpora.read("audiocaps", root)
     assert corpora.report(table, names=1).first_missing[1] == f"{VIDEOS[0]}_30.wav"
+
+
+def test_what_is_judged_has_words_also_where_a_corpus_has_labels_alone(tmp_path):
+    made_corpora.fsd50k(tmp_path / "fsd50k")
+    made_corpora.audioset(tmp_path / "audioset")
+    found = corpora.find(tmp_path, {"fsd50k": "fsd50k", "audioset": "audioset"}, seconds=10.0,
+                         splits={"audioset": {"unbalanced_train": "train", "eval": "unheard"}})
+    said = {one.source_id: (one.split, one.annotation, one.read()[1]) for one in found}
+    assert said == {
+        "fs101": ("train", "none", ""), "fs102": ("train", "none", ""),
+        "fs201": ("held_out", "caption", "the sound of electric guitar"),
+        "fs301": ("held_out", "caption", "the sound of bark"),
+        "yt-train_00005": ("train", "none", ""),
+        "ytevaluated06": ("unheard", "caption", "the sound of /m/unknown")}
+    plain, = read(tmp_path, "fsd50k")
+    assert corpora.worded(plain[plain.split == "train"]).equals(plain[plain.split == "train"])

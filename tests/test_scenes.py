@@ -191,6 +191,22 @@ def test_scenes_by_recording_hold_one_recording_each_and_need_no_label():
     assert set(found) == {"a", "b"} and 70 < found.count("b") < 130
 
 
+def test_drawing_compares_recordings_a_few_times_each_however_many_there_are():
+    compared = []
+
+    class Name(str):
+        __hash__ = str.__hash__
+
+        def __eq__(self, other):
+            compared.append(other)
+            return str.__eq__(self, other)
+
+    count = 500
+    names = pd.Series([Name(number) for number in range(count)], dtype=object)
+    scenes.draw([level(0.1)] * count, table(names), 2.0, 1, np.random.default_rng(0))
+    assert len(compared) < 20 * count
+
+
 def test_of_a_label_without_phrases_clips_without_words_alone_say_its_name():
     heard = [(("Sea_Lion", "a sea lion calls"),), (("Sea_Lion", None),)]
     said = scenes.captions(heard, 20, np.random.default_rng(0))
