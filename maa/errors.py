@@ -27,6 +27,7 @@ EXIT_STATUS = {  # 1 unexpected, 2 usage, 3 bad data, 4 numeric, 5 integrity, 6 
     "S": 4,  # metrics and statistics
     "T": 4,  # training
     "T-SETTINGS": 2,
+    "T-UNLIKE": 2,
 }
 
 

@@ -74,9 +74,17 @@ def gathered(value):
     """What each process has, in the order of their ranks."""
     if count() == 1:
         return [value]
+    from accelerate import PartialState
+
+    PartialState(cpu=not torch.cuda.is_available())  # finds the others if no training did before
     found = [None] * count()
     distributed.all_gather_object(found, value)
     return found
+
+
+def union(values):
+    """All that any process has, each once and sorted: alike in all, whatever their shares are."""
+    return sorted(set().union(*gathered(sorted(set(values)))))
 
 
 def follow_first(module):

@@ -29,6 +29,7 @@ class Run:
         self.device = processes.device()
         self.folder, self.turns, self.settings = folder, turns, settings
         self.steps, self.warm_up, self.seed, self.step = steps, warm_up, seed, 0
+        refuse_unlike(modules)
         self.modules = {name: module.to(self.device) for name, module in modules.items()}
         self.averages = {
             name: copy.deepcopy(modules[name]).requires_grad_(False) for name in averaged
@@ -159,6 +160,21 @@ class Run:
         for module in (*self.modules.values(), *self.averages.values()):
             processes.follow_first(module)
         return self.result()
+
+
+def refuse_unlike(modules):
+    """MaaError T-UNLIKE, in every process, naming the first parameter that is not alike in all."""
+    first, *others = processes.gathered({
+        (name, key): list(value.shape) for name, module in modules.items()
+        for key, value in module.named_parameters()})
+    for rank, other in enumerate(others, 1):
+        for name, key in {**first, **other}:
+            expected, found = (one.get((name, key), "missing") for one in (first, other))
+            if found != expected:
+                raise MaaError("T-UNLIKE", (
+                    f"{key!r} of {name!r} is {found} in process {rank}, expected {expected} as in "
+                    f"process 0; was its tokenizer or its list of labels made of one process's "
+                    f"share of the scenes?"))
 
 
 @torch.no_grad()

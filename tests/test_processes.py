@@ -16,7 +16,7 @@ import pytest
 import tiny_trainers
 import torch
 
-from maa import diffusion, jobs, processes, run, training
+from maa import captioner, classifier, diffusion, jobs, processes, retriever, run, training
 from maa.errors import MaaError
 
 STOPPED = 143
@@ -45,6 +45,33 @@ def member(folder, place, steps, pause):
         attention=1, steps=steps, batch=16, learning_rate=0.003, save_every=20)
     sums = [float(value.double().sum()) for value in unet.state_dict().values()]
     (folder / f"sums-{rank}.json").write_text(json.dumps(sums))
+
+
+def report(folder, place, task):
+    """One of several processes; it writes what task(folder, rank) returns, or its error."""
+    os.environ.update(place)
+    torch.set_num_threads(1)
+    rank = processes.rank()
+    try:
+        told = task(folder, rank)
+    except MaaError as error:
+        told = str(error)
+    (folder / f"told-{rank}.json").write_text(json.dumps(told))
+
+
+def told(folder, task, count=2):
+    """What task(folder, rank) returns in each process."""
+    folder.mkdir(exist_ok=True)
+    started = [tiny_trainers.PROCESSES.Process(target=report, args=(folder, place, task))
+               for place in places(count)]
+    for process in started:
+        process.start()
+    assert ended(started) == [0] * count
+    return [json.loads((folder / f"told-{rank}.json").read_text()) for rank in range(count)]
+
+
+def sums(network):
+    return [float(value.double().sum()) for value in network.state_dict().values()]
 
 
 def port():
@@ -222,3 +249,43 @@ def test_one_process_exchanges_nothing():
     assert processes.means({"a": 2}, "cpu") == {"a": 2}
     assert processes.gathered("x") == ["x"]
     assert processes.device() == training.device()
+
+
+SHARES = [[["a dog barks", "a cat"], ["the bark of a dog", "rain falls"]],
+          [["an umbrella in a quick wind", "bees"], ["a zebra", "jazz"], ["a violin", "a lamb"]]]
+SIZES = {"steps": 4, "batch": 4, "frames": 32}
+
+
+def taught_from_shares(folder, rank):
+    """Vocabularies, labels and weights of networks whose scenes differ from process to process."""
+    captions = SHARES[rank]
+    sounds = tiny_trainers.sounds(len(captions))
+    small = {**SIZES, "width": 16, "layers": 1, "vocabulary": 400}
+    words, finder = retriever.train(folder / "a", sounds, captions, widths=(4, 8), **small)
+    others, writer = captioner.train(folder / "b", sounds, captions, heads=2, **small)
+    labels = [several[0] for several in captions]
+    namer = classifier.train(folder / "c", sounds, labels, network="vgg", widths=(4, 8), **SIZES)
+    return [words.get_vocab(), others.get_vocab(), namer.names, sums(finder), sums(writer),
+            sums(namer)]
+
+
+def test_what_is_learnt_from_shares_has_the_words_and_labels_of_all(tmp_path):
+    first, second = told(tmp_path, taught_from_shares)
+    assert first == second
+    assert first[2] == sorted(several[0] for captions in SHARES for several in captions)
+    assert {"\u0120jazz", "\u0120dog"} <= set(first[0]) & set(first[1])
+
+
+def taught_unlike(folder, rank):
+    """A network whose width is that of the process's own share."""
+    model = torch.nn.Linear(3 + rank, 1)
+    turn = training.Turn(("line",), lambda now, step: (model(now["x"]).mean(), {}), 0.1)
+    training.train(folder / str(rank), modules={"line": model}, turns=[turn], steps=2, settings={},
+                   batch=lambda generator: {"x": torch.ones(4, 3 + rank)})
+
+
+def test_networks_that_differ_between_processes_are_refused_in_all_of_them(tmp_path):
+    first, second = told(tmp_path, taught_unlike)
+    assert first == second == (
+        "T-UNLIKE: 'weight' of 'line' is [1, 4] in process 1, expected [1, 3] as in process 0; was "
+        "its tokenizer or its list of labels made of one process's share of the scenes?")
