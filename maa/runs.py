@@ -133,9 +133,11 @@ class Run:
     def resume(self):
         """Continue from the newest whole checkpoint, if there is one."""
         path, state = checkpoints.latest(self.folder, self.device)
+        self.refuse_others(path)
         if state is None:
             return
-        own = self.settings | {"processes": processes.count()}
+        first, *_ = processes.gathered(self.settings)  # shares of scenes are not of one size
+        own = first | {"processes": processes.count()}
         theirs = state["settings"] | {"processes": len(state["generator"])}
         checkpoints.refuse_changes(theirs, own, path)
         for name, module in self.modules.items():
@@ -148,6 +150,15 @@ class Run:
         self.generator.set_state(own.cpu().clone())  # a view of the others' would crash torch
         self.step, self.sums = state["step"], state["sums"]
         self.rows = [tuple(row) for row in state["rows"]]
+
+    def refuse_others(self, path):
+        """MaaError T-HOSTS, in every process, unless all resume from the same checkpoint."""
+        first, *others = processes.gathered(path.name if path else "no checkpoint")
+        for rank, other in enumerate(others, 1):
+            if other != first:
+                raise MaaError("T-HOSTS", (
+                    f"process {rank} resumes {self.folder.name!r} from {other}, expected {first} "
+                    f"as process 0; all hosts must see one folder, is results/ on a disk of each?"))
 
     def result(self):
         """{name: module in eval mode}, the averaged one where there is one."""

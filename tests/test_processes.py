@@ -289,3 +289,41 @@ def test_networks_that_differ_between_processes_are_refused_in_all_of_them(tmp_p
     assert first == second == (
         "T-UNLIKE: 'weight' of 'line' is [1, 4] in process 1, expected [1, 3] as in process 0; was "
         "its tokenizer or its list of labels made of one process's share of the scenes?")
+
+
+def a_line(folder, rank, steps, settings):
+    """How many steps each process takes in a training of so many, and its weight at the end."""
+    with training.seeded(0):
+        model = torch.nn.Linear(1, 1)
+    taken = []
+
+    def batch(generator):
+        taken.append(1)
+        return {"x": torch.rand(4, 1, generator=generator)}
+
+    turn = training.Turn(("line",), lambda now, step: (model(now["x"]).square().mean(), {}), 0.1)
+    made = training.train(folder, modules={"line": model}, turns=[turn], batch=batch, steps=steps,
+                          settings=settings, save_every=20)
+    return len(taken), made["line"].weight.item()
+
+
+def on_a_disk_of_its_own(folder, rank):
+    return a_line(folder / f"host-{rank}" / "line", rank, 40, {})
+
+
+def on_one_disk(folder, rank):
+    return a_line(folder, rank, 40, {"scenes": 4 - rank})
+
+
+def test_hosts_that_do_not_see_one_folder_are_told_so_when_they_resume(tmp_path):
+    assert [steps for steps, _ in told(tmp_path, on_a_disk_of_its_own)] == [40, 40]
+    path, = (tmp_path / "host-0/line").glob("step-00000040-*.pt")
+    first, second = told(tmp_path, on_a_disk_of_its_own)
+    assert first == second == (
+        f"T-HOSTS: process 1 resumes 'line' from no checkpoint, expected {path.name} as process 0; "
+        f"all hosts must see one folder, is results/ on a disk of each?")
+
+
+def test_processes_whose_shares_are_not_of_one_size_are_resumed(tmp_path):
+    (_, weight), _ = told(tmp_path, on_one_disk)
+    assert told(tmp_path, on_one_disk) == [[0, weight]] * 2
