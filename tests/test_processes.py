@@ -16,7 +16,8 @@ import pytest
 import tiny_trainers
 import torch
 
-from maa import captioner, classifier, diffusion, jobs, processes, retriever, run, training
+from maa import (captioner, classifier, contrast, diffusion, jobs, processes, retriever, run,
+                 training)
 from maa.errors import MaaError
 
 STOPPED = 143
@@ -327,3 +328,69 @@ def test_hosts_that_do_not_see_one_folder_are_told_so_when_they_resume(tmp_path)
 def test_processes_whose_shares_are_not_of_one_size_are_resumed(tmp_path):
     (_, weight), _ = told(tmp_path, on_one_disk)
     assert told(tmp_path, on_one_disk) == [[0, weight]] * 2
+
+
+PAIRS = [[0, 1, 6, 7], [2, 3, 4, 5]]  # of each process: a thing and what was added to it, together
+
+
+def pairs_of(rank):
+    """A process's share of eight pairs, some of things alike; one alone has them all."""
+    rows = torch.arange(8) if processes.count() == 1 else torch.tensor(PAIRS[rank])
+    chance = torch.Generator().manual_seed(0)
+    first, second = torch.randn(2, 8, 6, generator=chance)
+    share = 0.5 + 0.5 * torch.rand(8, 1, generator=chance)
+    return {"first": first[rows], "second": second[rows], "share": share[rows],
+            "group": torch.tensor([5, 1, 2, 5, 3, 1, 4, 6])[rows]}
+
+
+def towers():
+    with training.seeded(0):
+        model = torch.nn.ModuleDict({"a": torch.nn.Linear(6, 4), "b": torch.nn.Linear(6, 4)})
+    model.scale = torch.nn.Parameter(torch.tensor(5.0))
+    return model
+
+
+def contrast_of(model, now, added):
+    first, second = (torch.nn.functional.normalize(model[key](now[name]), dim=-1)
+                     for key, name in (("a", "first"), ("b", "second")))
+    return contrast.pair_loss(first, second, model.scale, now["group"],
+                              now["share"] if added else None)
+
+
+def contrasted(folder, rank):
+    """Losses and gradients, without and with added things, then weights after some steps."""
+    found = processes.gathered([])[0]
+    for added in (False, True):
+        model = towers()
+        value = contrast_of(model, pairs_of(rank), added)
+        (value / processes.count()).backward()
+        gradients = [one.grad for one in model.parameters()]
+        processes.add(gradients)
+        found += [value.item(), *torch.cat([one.flatten() for one in gradients]).tolist()]
+    model = towers()
+
+    def loss(now, step):
+        value = contrast_of(model, now, True)
+        return value, {"contrast": value}
+
+    contrast.train(folder, "towers", model, batch=lambda _: pairs_of(rank), loss=loss,
+                   settings={"steps": 10, "learning_rate": 0.05, "seed": 0}, save_every=10)
+    return found + sums(model)
+
+
+def test_contrast_of_two_processes_is_that_of_one_with_the_same_whole_batch(tmp_path):
+    first, second = told(tmp_path / "two", contrasted)
+    alone, = told(tmp_path / "one", contrasted, 1)
+    assert first == pytest.approx(alone, abs=1e-5) and second == pytest.approx(alone, abs=1e-5)
+
+
+def alike_in_both(folder, rank):
+    captions = [["a zebra", "jazz"], ["a cat", "rain falls", "a dog barks"]][:: 1 - 2 * rank]
+    captions = [several[::-1] if rank and len(several) == 2 else several for several in captions]
+    words = tiny_trainers.tokenizer()
+    return contrast.Sentences(words, captions, torch.device("cpu"), 0.0).groups.tolist()
+
+
+def test_things_with_the_same_captions_are_alike_in_whichever_process(tmp_path):
+    first, second = told(tmp_path, alike_in_both)
+    assert first == second[::-1] and first[0] != first[1]
