@@ -386,11 +386,12 @@ def test_contrast_of_two_processes_is_that_of_one_with_the_same_whole_batch(tmp_
 
 def alike_in_both(folder, rank):
     captions = [["a zebra", "jazz"], ["a cat", "rain falls", "a dog barks"]][:: 1 - 2 * rank]
-    captions = [several[::-1] if rank and len(several) == 2 else several for several in captions]
+    if rank:
+        captions = [captions[0], captions[1][::-1], ["a bee", "a lamb"]]
     words = tiny_trainers.tokenizer()
     return contrast.Sentences(words, captions, torch.device("cpu"), 0.0).groups.tolist()
 
 
 def test_things_with_the_same_captions_are_alike_in_whichever_process(tmp_path):
     first, second = told(tmp_path, alike_in_both)
-    assert first == second[::-1] and first[0] != first[1]
+    assert first == second[1::-1] and len({*first, *second}) == 3
