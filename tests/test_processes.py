@@ -16,8 +16,8 @@ import pytest
 import tiny_trainers
 import torch
 
-from maa import (captioner, classifier, contrast, diffusion, jobs, processes, retriever, run,
-                 training)
+from maa import (autoencoder, captioner, classifier, contrast, diffusion, jobs, processes, retriever,
+                 run, training)
 from maa.errors import MaaError
 
 STOPPED = 143
@@ -395,3 +395,17 @@ def alike_in_both(folder, rank):
 def test_things_with_the_same_captions_are_alike_in_whichever_process(tmp_path):
     first, second = told(tmp_path, alike_in_both)
     assert first == second[1::-1] and len({*first, *second}) == 3
+
+
+def standardised(folder, rank):
+    """By what an autoencoder divides its latents, its sounds being louder in the second process."""
+    ear = classifier.build("vgg", ["dog", "rain"], widths=(4, 8))
+    vae = autoencoder.train(
+        folder, tiny_trainers.sounds() * (1 + 4 * rank), ear=ear, widths=(16,) * 4, layers=1,
+        batch=2, frames=16, critic_windows=(16,), steps=2)
+    return vae.config.latents_mean, vae.config.latents_std
+
+
+def test_latents_are_standardised_alike_in_both_processes(tmp_path):
+    first, second = told(tmp_path, standardised)
+    assert first == second
