@@ -14,7 +14,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional as F
 
-from maa import coarse, discriminators, mel, scenes, training
+from maa import coarse, discriminators, mel, processes, scenes, training
 
 PLAIN = ("DownEncoderBlock2D", "UpDecoderBlock2D")
 ATTENTION = ("AttnDownEncoderBlock2D", "AttnUpDecoderBlock2D")
@@ -172,7 +172,7 @@ def train(folder, waves, *, ear, held_out=None, widths=(64, 128, 128, 256), atte
         held_out=None if held_out is None else lambda nets: {
             "L1": distance(nets["autoencoder"], held_out)},
         compiled=[vae.encoder, vae.decoder], label="autoencoder")["autoencoder"]
-    mean, std = measured(trained, pool, frames, seed)
+    mean, std = processes.gathered(measured(trained, pool, frames, seed))[0]  # one for all
     trained.register_to_config(latents_mean=mean, latents_std=std)
     return trained
 

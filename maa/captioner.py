@@ -17,7 +17,7 @@ from transformers import (AutoFeatureExtractor, AutoModelForSpeechSeq2Seq, AutoT
                           GenerationConfig, LogitsProcessor, Speech2TextConfig,
                           Speech2TextForConditionalGeneration)
 
-from maa import classifier, mel, text, training
+from maa import classifier, mel, processes, text, training
 from maa.errors import MaaError
 
 IGNORED = -100  # label of padding, as transformers' losses have it
@@ -92,7 +92,7 @@ def train(folder, waves, captions, *, held_out=None, steps, batch=64, frames=624
     if len(waves) != len(captions) or not all(captions):
         raise ValueError(f"{len(waves)} scenes for {len(captions)} lists of captions, expected as "
                          f"many, none of them empty; clips without caption train no captioner")
-    texts = sorted({one for several in captions for one in several})
+    texts = processes.union(one for several in captions for one in several)
     tokenizer = text.build_tokenizer(texts, vocabulary)
     words = labels(tokenizer, texts)
     with training.seeded(seed):

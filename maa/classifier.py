@@ -16,7 +16,7 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 
-from maa import files, mel, melception, training
+from maa import files, mel, melception, processes, training
 
 CENTRE, SPREAD = -2.5, 1.5  # of log10 mels, so that networks see values near -1 … 1
 
@@ -101,7 +101,7 @@ def train(folder, waves, labels, *, network="resnet18", steps, batch=64, frames=
     """
     if len(waves) != len(labels):
         raise ValueError(f"{len(waves)} scenes for {len(labels)} labels, expected as many")
-    names = sorted(set(labels))
+    names = processes.union(labels)
     with training.seeded(seed):
         model = build(network, names, **shape)
     place = training.device()

@@ -26,7 +26,9 @@ EXIT_STATUS = {  # 1 unexpected, 2 usage, 3 bad data, 4 numeric, 5 integrity, 6 
     "R": 2,  # runs
     "S": 4,  # metrics and statistics
     "T": 4,  # training
+    "T-HOSTS": 2,
     "T-SETTINGS": 2,
+    "T-UNLIKE": 2,
 }
 
 

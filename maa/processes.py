@@ -74,9 +74,42 @@ def gathered(value):
     """What each process has, in the order of their ranks."""
     if count() == 1:
         return [value]
+    from accelerate import PartialState
+
+    PartialState(cpu=not torch.cuda.is_available())  # finds the others if no training did before
     found = [None] * count()
     distributed.all_gather_object(found, value)
     return found
+
+
+class Joined(torch.autograd.Function):
+    """Rows of all processes; each gets back the sum of what all of them want its rows to be."""
+
+    @staticmethod
+    def forward(ctx, own):
+        own = own.contiguous()
+        parts = [torch.empty_like(own) for _ in range(count())]
+        distributed.all_gather(parts, own)
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        whole = gradient.clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(whole)
+        return whole.chunk(count())[rank()]
+
+
+def joined(rows):
+    """The rows of all processes, one after another, through which gradients find their way back.
+
+    rows:  tensor, as many in each process
+    """
+    return rows if count() == 1 else Joined.apply(rows)
+
+
+def union(values):
+    """All that any process has, each once and sorted: alike in all, whatever their shares are."""
+    return sorted(set().union(*gathered(sorted(set(values)))))
 
 
 def follow_first(module):

@@ -20,7 +20,8 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from maa import captioner, classifier, clips, contrast, files, inventory, mel, text, training
+from maa import (captioner, classifier, clips, contrast, files, inventory, mel, processes, text,
+                 training)
 from maa.errors import MaaError
 
 FEWEST, MOST = 2, 30  # words of a sentence in the pool
@@ -75,7 +76,7 @@ def train(folder, waves, captions, *, steps, batch=64, frames=624, learning_rate
     Source: Section 3.2.1.  Notebook: 11_pseudo_captions.
     """
     tokenizer = text.build_tokenizer(
-        sorted({one for several in captions for one in several}), vocabulary)
+        processes.union(one for several in captions for one in several), vocabulary)
     with training.seeded(seed):
         network = Retriever(len(tokenizer), width, tuple(widths), layers)
     place = training.device()

@@ -29,6 +29,7 @@ class Run:
         self.device = processes.device()
         self.folder, self.turns, self.settings = folder, turns, settings
         self.steps, self.warm_up, self.seed, self.step = steps, warm_up, seed, 0
+        refuse_unlike(modules)
         self.modules = {name: module.to(self.device) for name, module in modules.items()}
         self.averages = {
             name: copy.deepcopy(modules[name]).requires_grad_(False) for name in averaged
@@ -132,9 +133,11 @@ class Run:
     def resume(self):
         """Continue from the newest whole checkpoint, if there is one."""
         path, state = checkpoints.latest(self.folder, self.device)
+        self.refuse_others(path)
         if state is None:
             return
-        own = self.settings | {"processes": processes.count()}
+        first, *_ = processes.gathered(self.settings)  # shares of scenes are not of one size
+        own = first | {"processes": processes.count()}
         theirs = state["settings"] | {"processes": len(state["generator"])}
         checkpoints.refuse_changes(theirs, own, path)
         for name, module in self.modules.items():
@@ -148,6 +151,15 @@ class Run:
         self.step, self.sums = state["step"], state["sums"]
         self.rows = [tuple(row) for row in state["rows"]]
 
+    def refuse_others(self, path):
+        """MaaError T-HOSTS, in every process, unless all resume from the same checkpoint."""
+        first, *others = processes.gathered(path.name if path else "no checkpoint")
+        for rank, other in enumerate(others, 1):
+            if other != first:
+                raise MaaError("T-HOSTS", (
+                    f"process {rank} resumes {self.folder.name!r} from {other}, expected {first} "
+                    f"as process 0; all hosts must see one folder, is results/ on a disk of each?"))
+
     def result(self):
         """{name: module in eval mode}, the averaged one where there is one."""
         chosen = {n: self.averages[n] if n in self.averages else m
@@ -159,6 +171,21 @@ class Run:
         for module in (*self.modules.values(), *self.averages.values()):
             processes.follow_first(module)
         return self.result()
+
+
+def refuse_unlike(modules):
+    """MaaError T-UNLIKE, in every process, naming the first parameter that is not alike in all."""
+    first, *others = processes.gathered({
+        (name, key): list(value.shape) for name, module in modules.items()
+        for key, value in module.named_parameters()})
+    for rank, other in enumerate(others, 1):
+        for name, key in {**first, **other}:
+            expected, found = (one.get((name, key), "missing") for one in (first, other))
+            if found != expected:
+                raise MaaError("T-UNLIKE", (
+                    f"{key!r} of {name!r} is {found} in process {rank}, expected {expected} as in "
+                    f"process 0; was its tokenizer or its list of labels made of one process's "
+                    f"share of the scenes?"))
 
 
 @torch.no_grad()

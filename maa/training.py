@@ -95,7 +95,8 @@ def train(folder, *, modules, turns, batch, steps, settings, seed=0, averaged=()
     returns    {name: module}, averaged weights where asked, in eval mode
 
     Raises MaaError T-SETTINGS (resumed with other settings), T-NAN (a loss or gradient is not
-    finite; names the last good checkpoint), F-LOCKED (another run owns the folder).
+    finite; names the last good checkpoint), F-LOCKED (another run owns the folder),
+    T-UNLIKE (networks of other shapes in other processes), T-HOSTS (checkpoints that others lack).
     Source: Section 5.2.  Notebook: 22_diffusion.
     """
     folder = Path(folder)

@@ -16,7 +16,8 @@ import pytest
 import tiny_trainers
 import torch
 
-from maa import diffusion, jobs, processes, run, training
+from maa import (autoencoder, captioner, classifier, contrast, diffusion, jobs, processes, retriever,
+                 run, training)
 from maa.errors import MaaError
 
 STOPPED = 143
@@ -45,6 +46,33 @@ def member(folder, place, steps, pause):
         attention=1, steps=steps, batch=16, learning_rate=0.003, save_every=20)
     sums = [float(value.double().sum()) for value in unet.state_dict().values()]
     (folder / f"sums-{rank}.json").write_text(json.dumps(sums))
+
+
+def report(folder, place, task):
+    """One of several processes; it writes what task(folder, rank) returns, or its error."""
+    os.environ.update(place)
+    torch.set_num_threads(1)
+    rank = processes.rank()
+    try:
+        told = task(folder, rank)
+    except MaaError as error:
+        told = str(error)
+    (folder / f"told-{rank}.json").write_text(json.dumps(told))
+
+
+def told(folder, task, count=2):
+    """What task(folder, rank) returns in each process."""
+    folder.mkdir(exist_ok=True)
+    started = [tiny_trainers.PROCESSES.Process(target=report, args=(folder, place, task))
+               for place in places(count)]
+    for process in started:
+        process.start()
+    assert ended(started) == [0] * count
+    return [json.loads((folder / f"told-{rank}.json").read_text()) for rank in range(count)]
+
+
+def sums(network):
+    return [float(value.double().sum()) for value in network.state_dict().values()]
 
 
 def port():
@@ -222,3 +250,162 @@ def test_one_process_exchanges_nothing():
     assert processes.means({"a": 2}, "cpu") == {"a": 2}
     assert processes.gathered("x") == ["x"]
     assert processes.device() == training.device()
+
+
+SHARES = [[["a dog barks", "a cat"], ["the bark of a dog", "rain falls"]],
+          [["an umbrella in a quick wind", "bees"], ["a zebra", "jazz"], ["a violin", "a lamb"]]]
+SIZES = {"steps": 4, "batch": 4, "frames": 32}
+
+
+def taught_from_shares(folder, rank):
+    """Vocabularies, labels and weights of networks whose scenes differ from process to process."""
+    captions = SHARES[rank]
+    sounds = tiny_trainers.sounds(len(captions))
+    small = {**SIZES, "width": 16, "layers": 1, "vocabulary": 400}
+    words, finder = retriever.train(folder / "a", sounds, captions, widths=(4, 8), **small)
+    others, writer = captioner.train(folder / "b", sounds, captions, heads=2, **small)
+    labels = [several[0] for several in captions]
+    namer = classifier.train(folder / "c", sounds, labels, network="vgg", widths=(4, 8), **SIZES)
+    return [words.get_vocab(), others.get_vocab(), namer.names, sums(finder), sums(writer),
+            sums(namer)]
+
+
+def test_what_is_learnt_from_shares_has_the_words_and_labels_of_all(tmp_path):
+    first, second = told(tmp_path, taught_from_shares)
+    assert first == second
+    assert first[2] == sorted(several[0] for captions in SHARES for several in captions)
+    assert {"\u0120jazz", "\u0120dog"} <= set(first[0]) & set(first[1])
+
+
+def taught_unlike(folder, rank):
+    """A network whose width is that of the process's own share."""
+    model = torch.nn.Linear(3 + rank, 1)
+    turn = training.Turn(("line",), lambda now, step: (model(now["x"]).mean(), {}), 0.1)
+    training.train(folder / str(rank), modules={"line": model}, turns=[turn], steps=2, settings={},
+                   batch=lambda generator: {"x": torch.ones(4, 3 + rank)})
+
+
+def test_networks_that_differ_between_processes_are_refused_in_all_of_them(tmp_path):
+    first, second = told(tmp_path, taught_unlike)
+    assert first == second == (
+        "T-UNLIKE: 'weight' of 'line' is [1, 4] in process 1, expected [1, 3] as in process 0; was "
+        "its tokenizer or its list of labels made of one process's share of the scenes?")
+
+
+def a_line(folder, rank, steps, settings):
+    """How many steps each process takes in a training of so many, and its weight at the end."""
+    with training.seeded(0):
+        model = torch.nn.Linear(1, 1)
+    taken = []
+
+    def batch(generator):
+        taken.append(1)
+        return {"x": torch.rand(4, 1, generator=generator)}
+
+    turn = training.Turn(("line",), lambda now, step: (model(now["x"]).square().mean(), {}), 0.1)
+    made = training.train(folder, modules={"line": model}, turns=[turn], batch=batch, steps=steps,
+                          settings=settings, save_every=20)
+    return len(taken), made["line"].weight.item()
+
+
+def on_a_disk_of_its_own(folder, rank):
+    return a_line(folder / f"host-{rank}" / "line", rank, 40, {})
+
+
+def on_one_disk(folder, rank):
+    return a_line(folder, rank, 40, {"scenes": 4 - rank})
+
+
+def test_hosts_that_do_not_see_one_folder_are_told_so_when_they_resume(tmp_path):
+    assert [steps for steps, _ in told(tmp_path, on_a_disk_of_its_own)] == [40, 40]
+    path, = (tmp_path / "host-0/line").glob("step-00000040-*.pt")
+    first, second = told(tmp_path, on_a_disk_of_its_own)
+    assert first == second == (
+        f"T-HOSTS: process 1 resumes 'line' from no checkpoint, expected {path.name} as process 0; "
+        f"all hosts must see one folder, is results/ on a disk of each?")
+
+
+def test_processes_whose_shares_are_not_of_one_size_are_resumed(tmp_path):
+    (_, weight), _ = told(tmp_path, on_one_disk)
+    assert told(tmp_path, on_one_disk) == [[0, weight]] * 2
+
+
+PAIRS = [[0, 1, 6, 7], [2, 3, 4, 5]]  # of each process: a thing and what was added to it, together
+
+
+def pairs_of(rank):
+    """A process's share of eight pairs, some of things alike; one alone has them all."""
+    rows = torch.arange(8) if processes.count() == 1 else torch.tensor(PAIRS[rank])
+    chance = torch.Generator().manual_seed(0)
+    first, second = torch.randn(2, 8, 6, generator=chance)
+    share = 0.5 + 0.5 * torch.rand(8, 1, generator=chance)
+    return {"first": first[rows], "second": second[rows], "share": share[rows],
+            "group": torch.tensor([5, 1, 2, 5, 3, 1, 4, 6])[rows]}
+
+
+def towers():
+    with training.seeded(0):
+        model = torch.nn.ModuleDict({"a": torch.nn.Linear(6, 4), "b": torch.nn.Linear(6, 4)})
+    model.scale = torch.nn.Parameter(torch.tensor(5.0))
+    return model
+
+
+def contrast_of(model, now, added):
+    first, second = (torch.nn.functional.normalize(model[key](now[name]), dim=-1)
+                     for key, name in (("a", "first"), ("b", "second")))
+    return contrast.pair_loss(first, second, model.scale, now["group"],
+                              now["share"] if added else None)
+
+
+def contrasted(folder, rank):
+    """Losses and gradients, without and with added things, then weights after some steps."""
+    found = processes.gathered([])[0]
+    for added in (False, True):
+        model = towers()
+        value = contrast_of(model, pairs_of(rank), added)
+        (value / processes.count()).backward()
+        gradients = [one.grad for one in model.parameters()]
+        processes.add(gradients)
+        found += [value.item(), *torch.cat([one.flatten() for one in gradients]).tolist()]
+    model = towers()
+
+    def loss(now, step):
+        value = contrast_of(model, now, True)
+        return value, {"contrast": value}
+
+    contrast.train(folder, "towers", model, batch=lambda _: pairs_of(rank), loss=loss,
+                   settings={"steps": 10, "learning_rate": 0.05, "seed": 0}, save_every=10)
+    return found + sums(model)
+
+
+def test_contrast_of_two_processes_is_that_of_one_with_the_same_whole_batch(tmp_path):
+    first, second = told(tmp_path / "two", contrasted)
+    alone, = told(tmp_path / "one", contrasted, 1)
+    assert first == pytest.approx(alone, abs=1e-5) and second == pytest.approx(alone, abs=1e-5)
+
+
+def alike_in_both(folder, rank):
+    captions = [["a zebra", "jazz"], ["a cat", "rain falls", "a dog barks"]][:: 1 - 2 * rank]
+    if rank:
+        captions = [captions[0], captions[1][::-1], ["a bee", "a lamb"]]
+    words = tiny_trainers.tokenizer()
+    return contrast.Sentences(words, captions, torch.device("cpu"), 0.0).groups.tolist()
+
+
+def test_things_with_the_same_captions_are_alike_in_whichever_process(tmp_path):
+    first, second = told(tmp_path, alike_in_both)
+    assert first == second[1::-1] and len({*first, *second}) == 3
+
+
+def standardised(folder, rank):
+    """By what an autoencoder divides its latents, its sounds being louder in the second process."""
+    ear = classifier.build("vgg", ["dog", "rain"], widths=(4, 8))
+    vae = autoencoder.train(
+        folder, tiny_trainers.sounds() * (1 + 4 * rank), ear=ear, widths=(16,) * 4, layers=1,
+        batch=2, frames=16, critic_windows=(16,), steps=2)
+    return vae.config.latents_mean, vae.config.latents_std
+
+
+def test_latents_are_standardised_alike_in_both_processes(tmp_path):
+    first, second = told(tmp_path, standardised)
+    assert first == second
