@@ -45,7 +45,7 @@ class Chain:
         self.guidance, self.dtype = requests.guidance(guidance), dtype
         self.length = requests.samples(seconds, pipe.unet.config.sample_size[1])
         self.scheduler = copy.deepcopy(pipe.scheduler)
-        self.scheduler.set_timesteps(steps)  # numbers in host memory: constants of a recording
+        diffusion.begin(self.scheduler, steps)  # in host memory: constants of a recording
         self.times = self.scheduler.timesteps.to(self.place)
         self.guided = guided(len(self.times), within)
         self.lighten(compiled)
