@@ -104,6 +104,20 @@ def corrupt(latent, noise, t, kept):
     return kept.sqrt() * latent + (1 - kept).sqrt() * noise
 
 
+def upward(text, empty_text, scale):
+    """The same guidance with a scale above 0, as guided_noise wants it: (text, empty_text, scale).
+
+    0 and less go the same line from its other end: e + s (p - e) = p + (1 - s) (e - p).
+
+    text, empty_text, scale:  as for guided_noise, but for a scale of any sign
+
+    Source: Section 3.6.  Notebook: 22_diffusion.
+    """
+    if scale > 0:
+        return text, empty_text, scale
+    return empty_text, text, 1 - scale
+
+
 def guided_noise(unet, latent, t, text, empty_text, scale):
     """Noise estimate pushed away from "no prompt" and towards the prompt.
 
@@ -114,7 +128,7 @@ def guided_noise(unet, latent, t, text, empty_text, scale):
     scale:       1 is plain conditional sampling and skips the second forward
     returns      (clips, 4, 10, 78)
 
-    Raises ValueError if scale < 0.
+    Raises ValueError if scale < 0, which upward() turns round.
     Source: Section 3.6.  Notebook: 22_diffusion.
     """
     if scale < 0:

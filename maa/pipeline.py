@@ -195,9 +195,9 @@ class MakeAnAudioPipeline(DiffusionPipeline):
 
     def guess(self, latents, t, words, empty, scale):
         """Noise estimate in float32; 0 and less go the same line from its other end."""
-        if scale <= 0:  # e + s (p - e) = p + (1 - s) (e - p)
-            words, empty, scale = empty, words, 1 - scale
-        latents = latents.to(self.unet.dtype).contiguous(memory_format=training.layout(latents.device))
+        words, empty, scale = diffusion.upward(words, empty, scale)
+        layout = training.layout(latents.device)
+        latents = latents.to(self.unet.dtype).contiguous(memory_format=layout)
         return diffusion.guided_noise(self.unet, latents, t, words, empty, scale).float()
 
     def render(self, latents, length, output_type):

@@ -102,6 +102,16 @@ def test_guidance_below_nothing_is_refused():
         diffusion.guided_noise(None, noise(1, 4, 10, 4), 0, None, None, -1)
 
 
+@pytest.mark.parametrize("scale", [-2.5, -1, 0, 0.5, 1, 3])
+def test_guidance_of_any_sign_is_the_same_line_from_one_of_its_ends(scale):
+    text, empty = noise(2, 4, 10, 4), noise(2, 4, 10, 4, seed=1)
+    stub = Stub(lambda latent, t, words: words)
+    turned = diffusion.upward(text, empty, scale)
+    assert turned[2] > 0
+    found = diffusion.guided_noise(stub, text, 5, *turned)
+    assert torch.allclose(found, empty + scale * (text - empty), atol=1e-5)
+
+
 @pytest.mark.parametrize("sampler, steps, error", [
     ("ddim", 10, 0.029),  # its last step leaves the noise of t = 0, √0.00085
     ("ddim", 50, 0.029),
