@@ -94,7 +94,7 @@ def generate(
     prompt: Annotated[list[str], typer.Argument(help="What to hear; one sentence or several.")],
     output: OutputFile = Path("sound.wav"),
     seconds: Seconds = None,
-    steps: Annotated[int, typer.Option(help="Denoising steps; ddim wants 100.")] = 25,
+    steps: Annotated[int, typer.Option(help="Denoising; ddim: 100, divisors of 1000.")] = 25,
     guidance: Annotated[float, typer.Option(help="1 is plain, and twice as fast.")] = 3.0,
     seed: Seed = None,
     sampler: Annotated[str, typer.Option(help="ddim or dpm++.")] = "dpm++",

@@ -32,6 +32,7 @@ WHY = {  # what the keywords of workloads.of, plan and disk mean
     "labels": "kinds of sound that classifiers name",
     "peak": "TFLOP/s of the planned GPU, in products of bf16 matrices",
     "gpus": "that work on a stage",
+    "alone": "stages that train on one GPU, by limits.gpus of params.yaml",
     "efficiency": "share of their speed that so many GPUs keep; at most two were measured",
     "price": "USD for an hour of a GPU; no offer, yours counts",
     "flac": "share of 16-bit sound that FLAC leaves; 0.57 of 120 clips of ESC-10",
@@ -107,14 +108,16 @@ def measured(rows):
     return found
 
 
-def plan(work, shares, *, peak=790.0, gpus=(1, 8, 64), efficiency=(1.0, 0.9, 0.8), price=3.0):
+def plan(work, shares, *, peak=790.0, gpus=(1, 8, 64), efficiency=(1.0, 0.9, 0.8), price=3.0,
+         alone=()):
     """Stages one after the other: what each takes, and all of them.
 
     work:      workloads.of(…)
     shares:    {kind: share of the peak that such networks reach}, for each of KINDS
     returns    a row a stage and "all": items of what learns longest, in millions; PFLOP; hours of
                one GPU; hours and USD on each number of `gpus`, or on as many of these as divide the
-               stage's batches, which the code asks for
+               stage's batches, which the code asks for. A stage of `alone` keeps to one, which
+               loses nothing to others
 
     Raises ValueError for shares that are none, or unless every number of GPUs has an efficiency.
     Source: Appendix E.2.  Notebook: 02_cost_plan.
@@ -129,8 +132,9 @@ def plan(work, shares, *, peak=790.0, gpus=(1, 8, 64), efficiency=(1.0, 0.9, 0.8
         hours = (flop / own.kind.map(shares)).sum() / (peak * 1e12) / 3600
         rows[stage] = row = {"items / M": learns["items"].max() / 1e6, "PFLOP": flop.sum() / 1e15,
                              "GPU hours": hours}
-        at_work = [usable(learns.batch, most) for most in gpus]
-        long = [hours / count / kept for count, kept in zip(at_work, efficiency)]
+        at_work = [1 if stage in alone else usable(learns.batch, most) for most in gpus]
+        long = [hours / count / (kept if count > 1 else 1)
+                for count, kept in zip(at_work, efficiency)]
         row |= {f"hours on {most}": one for most, one in zip(gpus, long)}
         row |= {f"USD on {most}": price * count * one
                 for most, count, one in zip(gpus, at_work, long)}
@@ -142,6 +146,18 @@ def plan(work, shares, *, peak=790.0, gpus=(1, 8, 64), efficiency=(1.0, 0.9, 0.8
 def usable(batches, most):
     """The largest number of GPUs, at most `most`, among which every batch can be shared out."""
     return max(n for n in range(1, most + 1) if not any(batch % n for batch in batches))
+
+
+def alone(stages, limits, scale):
+    """Those of the stages that train on one GPU, however many there are: a tuple.
+
+    stages:    "clap", "variant@bert"
+    limits:    limits.gpus of params.yaml; a section that is not named there needs no GPU
+
+    Source: none in the paper.  Notebook: 02_cost_plan.
+    """
+    given = {stage: limits.get(stage.partition("@")[0], {}).get(scale, 0) for stage in stages}
+    return tuple(stage for stage, most in given.items() if most < 2)
 
 
 def disk(work, hours, *, flac=0.6, copies=2, checkpoints=3, sounds=8000, seconds=10.0):

@@ -12,7 +12,8 @@ from diffusers import (DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
                        UNet2DConditionModel)
 from torch.nn import functional as F
 
-from maa import training
+from maa import requests, training
+from maa.errors import MaaError
 
 STEPS, BETA_FROM, BETA_TO = 1000, 0.00085, 0.012  # β is linear in its square root
 NOISE = {"num_train_timesteps": STEPS, "beta_start": BETA_FROM, "beta_end": BETA_TO,
@@ -20,7 +21,7 @@ NOISE = {"num_train_timesteps": STEPS, "beta_start": BETA_FROM, "beta_end": BETA
 
 
 def ddim():
-    """The release's sampler; equal to it where the number of steps divides 1000."""
+    """The release's sampler, for every number of steps that begin() takes."""
     return DDIMScheduler(**NOISE, clip_sample=False, set_alpha_to_one=False, steps_offset=1,
                          timestep_spacing="leading", prediction_type="epsilon")
 
@@ -36,6 +37,33 @@ ERRORS = {  # that training makes small: how much the noise's counts, from ᾱ o
     "noise": torch.ones_like,  # the paper's
     "velocity": torch.reciprocal,  # of √ᾱ · noise − √(1 − ᾱ) · latent (Salimans and Ho 2022)
 }
+
+
+def begin(scheduler, steps, device=None):
+    """Lay a sampler's steps over the whole way from noise to sound.
+
+    scheduler:  one of SCHEDULERS, or of diffusers; changed in place
+    steps:      1 … 1000. DDIM's lie 1000 // steps apart, so that their number must divide 1000: of
+                600 the first would be at 600, where a sound has .4 of its strength already
+    device:     of the step numbers; None is host memory
+
+    Raises MaaError P-STEPS for another number.
+    Source: the release. Differs: it goes to steps 1000 … 1 when asked for 1000, and stops, since
+        there is no 1000; here they are 999 … 0. Other numbers it changes: 31 steps for 30.
+    Notebook: 22_diffusion.
+    """
+    most = scheduler.config.num_train_timesteps
+    steps = requests.whole(steps, "num_inference_steps", 1, most, "P-STEPS")
+    leading = scheduler.config.get("timestep_spacing") == "leading"
+    if leading and most % steps:
+        known = [count for count in range(1, most + 1) if most % count == 0]
+        below, above = max(n for n in known if n < steps), min(n for n in known if n > steps)
+        raise MaaError("P-STEPS", (
+            f"num_inference_steps is {steps}, expected a number that divides {most}, such as "
+            f"{below} or {above}: others begin far from noise with ddim; dpm++ takes any"))
+    scheduler.set_timesteps(steps, device=device)
+    if leading and steps == most:
+        scheduler.timesteps = scheduler.timesteps - scheduler.config.steps_offset
 
 
 def build_unet(*, widths=(320, 640), layers=2, heads=8, text_width=1024, channels=4,
@@ -76,6 +104,20 @@ def corrupt(latent, noise, t, kept):
     return kept.sqrt() * latent + (1 - kept).sqrt() * noise
 
 
+def upward(text, empty_text, scale):
+    """The same guidance with a scale above 0, as guided_noise wants it: (text, empty_text, scale).
+
+    0 and less go the same line from its other end: e + s (p - e) = p + (1 - s) (e - p).
+
+    text, empty_text, scale:  as for guided_noise, but for a scale of any sign
+
+    Source: Section 3.6.  Notebook: 22_diffusion.
+    """
+    if scale > 0:
+        return text, empty_text, scale
+    return empty_text, text, 1 - scale
+
+
 def guided_noise(unet, latent, t, text, empty_text, scale):
     """Noise estimate pushed away from "no prompt" and towards the prompt.
 
@@ -86,7 +128,7 @@ def guided_noise(unet, latent, t, text, empty_text, scale):
     scale:       1 is plain conditional sampling and skips the second forward
     returns      (clips, 4, 10, 78)
 
-    Raises ValueError if scale < 0.
+    Raises ValueError if scale < 0, which upward() turns round.
     Source: Section 3.6.  Notebook: 22_diffusion.
     """
     if scale < 0:
@@ -107,13 +149,13 @@ def sample(unet, text, empty_text, *, size, scale=3.0, steps=25, sampler="dpm++"
     size:      (bands, columns) of the latents
     returns    (clips, channels, bands, columns)
 
-    Raises ValueError for an unknown sampler.
+    Raises ValueError for an unknown sampler, MaaError P-STEPS as begin() does.
     Source: Section 3.6.  Notebook: 22_diffusion.
     """
     if sampler not in SCHEDULERS:
         raise ValueError(f"sampler {sampler!r} is unknown, expected one of {sorted(SCHEDULERS)}")
     scheduler = SCHEDULERS[sampler]()
-    scheduler.set_timesteps(steps)
+    begin(scheduler, steps)
     latent = torch.randn(
         len(text), unet.config.in_channels, *size, generator=generator, device=text.device)
     for t in scheduler.timesteps:

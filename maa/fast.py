@@ -31,21 +31,30 @@ class Chain:
     seconds:   length of each
     steps, guidance:  as num_inference_steps and guidance_scale of the pipeline
     within:    (first, last) share of the steps in which guidance works; outside one forward of two
-               is saved (Kynkäänniemi et al. 2024). All of them unless told
+               is saved (Kynkäänniemi et al. 2024): the prompt's is left, or for guidance of 0 and
+               less the empty prompt's. All of them unless told
     dtype:     of the weights; float16 keeps three bits more than bfloat16
     compiled:  False leaves the operations as they are
     recorded:  False runs them one by one, as on a CPU
+
+    Raises MaaError P-STEPS, P-RANGE, P-DURATION as the pipeline does, P-RANGE for other shares, and
+    P-FAST for a recording without a GPU.
     """
 
     def __init__(self, pipe, *, sounds=1, seconds=10.0, steps=25, guidance=3.0, within=(0.0, 1.0),
                  dtype=torch.float16, compiled=True, recorded=True):
         if not 0 <= within[0] <= within[1] <= 1:
             raise MaaError("P-RANGE", f"within is {within}, expected two shares, the smaller first")
-        self.pipe, self.place = copy.deepcopy(pipe), pipe._execution_device
+        self.place = pipe._execution_device
+        if recorded and self.place.type != "cuda":
+            raise MaaError("P-FAST", f"recorded is True and the pipeline is on {self.place}, "
+                                     f"expected a GPU, whose work is recorded; leave recorded "
+                                     f"False, or move the pipeline with pipe.to('cuda')")
+        self.pipe = copy.deepcopy(pipe)
         self.guidance, self.dtype = requests.guidance(guidance), dtype
         self.length = requests.samples(seconds, pipe.unet.config.sample_size[1])
         self.scheduler = copy.deepcopy(pipe.scheduler)
-        self.scheduler.set_timesteps(steps)  # numbers in host memory: constants of a recording
+        diffusion.begin(self.scheduler, steps)  # in host memory: constants of a recording
         self.times = self.scheduler.timesteps.to(self.place)
         self.guided = guided(len(self.times), within)
         self.lighten(compiled)
@@ -137,11 +146,12 @@ class Chain:
     def denoise(self):
         scheduler, unet = copy.deepcopy(self.scheduler), self.pipe.unet
         empty, words = self.words[:1].expand_as(self.words[1:]), self.words[1:]
+        words, empty, guidance = diffusion.upward(words, empty, self.guidance)
         latents = self.noise * scheduler.init_noise_sigma
         with invariants.kept(unet, torch.cat([empty, words])):
             for number, t in enumerate(scheduler.timesteps):
                 seen = scheduler.scale_model_input(latents, t).to(self.dtype)
-                scale = self.guidance if number in self.guided else 1.0
+                scale = guidance if number in self.guided else 1.0
                 seen = seen.contiguous(memory_format=training.layout(seen.device))
                 guess = self.guess(unet, seen, self.times[number], words, empty, scale)
                 latents = scheduler.step(guess.float(), t, latents).prev_sample

@@ -110,7 +110,7 @@ class MakeAnAudioPipeline(DiffusionPipeline):
 
         prompt:                text or list of texts; "" leaves the choice to the model
         audio_length_in_s:     None is the length the model was trained on
-        num_inference_steps:   25 do for DPM-Solver++, 100 for DDIM
+        num_inference_steps:   25 do for DPM-Solver++, 100 for DDIM, whose number must divide 1000
         guidance_scale:        1 follows the prompt plainly in half the time; 0 ignores it
         generator:             one for all, or a list with one a sound: a sound then depends on its
                                own prompt and generator only, not on its place in the list
@@ -150,9 +150,7 @@ class MakeAnAudioPipeline(DiffusionPipeline):
     def sampler(self, steps, eta, generator):
         """A scheduler of this call's own, as it counts steps, and the keywords of its step()."""
         scheduler = copy.deepcopy(self.scheduler)
-        most = scheduler.config.num_train_timesteps
-        steps = requests.whole(steps, "num_inference_steps", 1, most, "P-STEPS")
-        scheduler.set_timesteps(steps, device=self._execution_device)
+        diffusion.begin(scheduler, steps, self._execution_device)
         return scheduler, requests.step_options(scheduler, eta, generator)
 
     def noise(self, prompts, each, length, generator, latents):
@@ -197,9 +195,9 @@ class MakeAnAudioPipeline(DiffusionPipeline):
 
     def guess(self, latents, t, words, empty, scale):
         """Noise estimate in float32; 0 and less go the same line from its other end."""
-        if scale <= 0:  # e + s (p - e) = p + (1 - s) (e - p)
-            words, empty, scale = empty, words, 1 - scale
-        latents = latents.to(self.unet.dtype).contiguous(memory_format=training.layout(latents.device))
+        words, empty, scale = diffusion.upward(words, empty, scale)
+        layout = training.layout(latents.device)
+        latents = latents.to(self.unet.dtype).contiguous(memory_format=layout)
         return diffusion.guided_noise(self.unet, latents, t, words, empty, scale).float()
 
     def render(self, latents, length, output_type):

@@ -134,6 +134,27 @@ def test_as_many_gpus_work_as_divide_every_batch(batches, most, used):
     assert costs.usable(batches, most) == used
 
 
+def test_a_stage_that_is_given_one_gpu_takes_as_long_and_costs_as_much_however_many_there_are():
+    work = pd.DataFrame([part(batch=64), part(batch=64, stage="judges")])
+    plan = costs.plan(work, SHARES, peak=100, gpus=[1, 8, 64], efficiency=[1, 0.9, 0.8], price=2,
+                      alone=("judges",))
+    assert [plan[f"hours on {n}"]["judges"] for n in (1, 8, 64)] == pytest.approx([6, 6, 6])
+    assert [plan[f"USD on {n}"]["judges"] for n in (1, 8, 64)] == pytest.approx([12, 12, 12])
+    assert plan["hours on 64"]["one"] == pytest.approx(6 / 64 / 0.8)
+    assert plan["hours on 8"]["all"] == pytest.approx(6 + 6 / 8 / 0.9)
+
+
+def test_one_gpu_that_no_other_can_help_keeps_all_of_its_speed():
+    plan = costs.plan(pd.DataFrame([part(batch=7)]), SHARES, peak=100, gpus=[6], efficiency=[0.9])
+    assert plan["hours on 6"]["one"] == pytest.approx(6)
+
+
+def test_of_the_papers_stages_judges_alone_are_given_one_gpu():
+    limits, stages = PARAMS["limits"]["gpus"], ["clap", "variant@bert", "judges", "report"]
+    assert costs.alone(stages, limits, "paper") == ("judges", "report")
+    assert costs.alone(stages, limits, "small") == costs.alone(stages, limits, "mini") == (*stages,)
+
+
 @pytest.mark.parametrize("shares", [{"pictures": 0.5}, {"pictures": 0.5, "waves": 1.5},
                                     {"pictures": 0.0, "waves": 0.1}])
 def test_shares_that_are_none_are_refused(shares):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from maa import diffusion, training
+from maa.errors import MaaError
 
 WIDTH = 8  # of the text
 
@@ -101,9 +102,20 @@ def test_guidance_below_nothing_is_refused():
         diffusion.guided_noise(None, noise(1, 4, 10, 4), 0, None, None, -1)
 
 
+@pytest.mark.parametrize("scale", [-2.5, -1, 0, 0.5, 1, 3])
+def test_guidance_of_any_sign_is_the_same_line_from_one_of_its_ends(scale):
+    text, empty = noise(2, 4, 10, 4), noise(2, 4, 10, 4, seed=1)
+    stub = Stub(lambda latent, t, words: words)
+    turned = diffusion.upward(text, empty, scale)
+    assert turned[2] > 0
+    found = diffusion.guided_noise(stub, text, 5, *turned)
+    assert torch.allclose(found, empty + scale * (text - empty), atol=1e-5)
+
+
 @pytest.mark.parametrize("sampler, steps, error", [
     ("ddim", 10, 0.029),  # its last step leaves the noise of t = 0, √0.00085
     ("ddim", 50, 0.029),
+    ("ddim", 1000, 0.029),
     ("dpm++", 10, 0.0),
 ])
 def test_sampler_that_is_told_the_true_noise_finds_the_clean_latent(sampler, steps, error):
@@ -125,12 +137,38 @@ def test_steps_asked_of_the_denoiser_fall_from_noise_to_nearly_nothing(sampler):
     assert 0 <= asked[-1] <= 100
 
 
+@pytest.mark.parametrize("steps", [1, 2, 4, 5, 8, 10, 20, 25, 40, 50, 100, 125, 200, 250, 500])
+def test_steps_of_ddim_are_the_releases_where_their_number_divides_1000(steps):
+    scheduler = diffusion.ddim()
+    diffusion.begin(scheduler, steps)
+    release = np.arange(0, 1000, 1000 // steps) + 1
+    assert scheduler.timesteps.tolist() == release[::-1].tolist()
+
+
+@pytest.mark.parametrize("sampler", diffusion.SCHEDULERS)
+def test_a_thousand_steps_are_all_there_are(sampler):
+    scheduler = diffusion.SCHEDULERS[sampler]()
+    diffusion.begin(scheduler, 1000)
+    assert scheduler.timesteps.tolist() == list(range(999, -1, -1))
+
+
+@pytest.mark.parametrize("steps, known", [(3, "2 or 4"), (30, "25 or 40"), (350, "250 or 500"),
+                                          (600, "500 or 1000"), (999, "500 or 1000")])
+def test_steps_of_ddim_that_would_begin_far_from_noise_are_refused(steps, known):
+    with pytest.raises(MaaError, match=f"P-STEPS: num_inference_steps is {steps}, expected a "
+                                       f"number that divides 1000, such as {known}"):
+        diffusion.begin(diffusion.ddim(), steps)
+    other = diffusion.dpm()
+    diffusion.begin(other, steps)
+    assert len(other.timesteps) == steps and other.timesteps[0] == 999
+
+
 def test_same_generator_samples_the_same_latents():
     network, text = unet(), noise(2, 3, WIDTH)
 
     def sample(seed, **changed):
         return diffusion.sample(network, text, 0 * text, **{
-            "size": (10, 6), "steps": 3, "generator": torch.Generator().manual_seed(seed),
+            "size": (10, 6), "steps": 4, "generator": torch.Generator().manual_seed(seed),
             **changed})
 
     first = sample(0)

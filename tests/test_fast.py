@@ -7,7 +7,7 @@ from torch._dynamo.backends.common import aot_autograd
 from torch.overrides import TorchFunctionMode
 
 from maa import evaluation, fast, invariants, text
-from maa.errors import MaaError
+from maa.errors import MaaError, MaaWarning
 
 PLAIN = {"compiled": False, "recorded": False, "dtype": torch.float32}
 PROMPTS = ["a dog barking", "heavy rain falling"]
@@ -33,6 +33,30 @@ def test_a_plain_chain_makes_the_sounds_of_the_pipeline(pipe, sampler, guidance)
     assert found.shape == expected.shape == (2, tiny_pipeline.COLUMNS * 2048)
     assert torch.allclose(found, expected, atol=1e-5)
     assert torch.allclose(chain(PROMPTS, noise=noise(2)), found)  # nothing is left over
+
+
+@pytest.mark.filterwarnings("ignore::maa.errors.MaaWarning")
+@pytest.mark.parametrize("hoisted", [False, True])
+@pytest.mark.parametrize("guidance", [-1.0, -0.5, 0.0])
+def test_a_chain_that_ignores_or_avoids_its_prompt_does_so_as_the_pipeline(pipe, guidance, hoisted):
+    expected = pipe(PROMPTS, num_inference_steps=5, guidance_scale=guidance, latents=noise(2),
+                    output_type="pt").audios
+    if hoisted:  # as a compiled chain does
+        invariants.hoist(pipe.unet)
+    chain = fast.Chain(pipe, sounds=2, seconds=None, steps=5, guidance=guidance, **PLAIN)
+    assert torch.allclose(chain(PROMPTS, noise=noise(2)), expected, atol=1e-5)
+
+
+def test_outside_its_steps_guidance_of_0_and_less_follows_no_prompt(pipe):
+    none, never = (fast.Chain(pipe, seconds=None, steps=4, guidance=0.0, within=within, **PLAIN)(
+        PROMPTS[:1], noise=noise(1)) for within in ((0.0, 1.0), (0.0, 0.0)))
+    assert torch.equal(none, never)
+    with pytest.warns(MaaWarning, match="avoids its prompt"):
+        part = fast.Chain(pipe, seconds=None, steps=4, guidance=-1, within=(0.25, 0.75), **PLAIN)
+    plain = part(PROMPTS[:1], noise=noise(1))
+    invariants.hoist(part.pipe.unet)
+    assert torch.allclose(part(PROMPTS[:1], noise=noise(1)), plain, atol=1e-5)
+    assert not torch.allclose(plain, none, atol=1e-5)
 
 
 def test_the_parts_run_one_by_one_give_the_same(pipe):
@@ -84,6 +108,18 @@ def test_shares_of_the_steps_lie_between_0_and_1(pipe, within):
         fast.Chain(pipe, seconds=None, steps=1, within=within, **PLAIN)
 
 
+def test_a_recording_without_a_gpu_is_refused(pipe):
+    with pytest.raises(MaaError, match="P-FAST: recorded is True and the pipeline is on cpu, "
+                                       "expected a GPU.*leave recorded False"):
+        fast.Chain(pipe)
+
+
+@pytest.mark.parametrize("steps", [0, 1001, 2.5])
+def test_a_number_of_steps_that_is_none_is_refused(pipe, steps):
+    with pytest.raises(MaaError, match="P-STEPS: num_inference_steps is"):
+        fast.Chain(pipe, steps=steps, **PLAIN)
+
+
 class FromTheHost(TorchFunctionMode):
     """Notes each call that makes a tensor for some device of numbers in host memory."""
 
@@ -109,7 +145,7 @@ def test_what_is_recorded_copies_no_numbers_from_the_host(pipe, sampler):
     """A CUDA graph cannot replay such a copy; here is no GPU to say so."""
     pipe.use_sampler(sampler)
     invariants.hoist(pipe.unet)  # as a compiled chain does
-    chain = fast.Chain(pipe, seconds=None, steps=3, **PLAIN)
+    chain = fast.Chain(pipe, seconds=None, steps=4, **PLAIN)
     for part in fast.PARTS[1:]:
         with FromTheHost() as host:
             chain.run(part)

@@ -234,7 +234,24 @@ def test_p19_as_many_steps_as_in_training_are_allowed(pipe, word):
     other = copy.copy(pipe)
     other.use_sampler(word)
     scheduler, _ = other.sampler(1000, 0.0, None)
-    assert len(scheduler.timesteps) >= 999
+    assert len(scheduler.timesteps) == 1000 and scheduler.timesteps.max() == 999
+
+
+def test_p19_a_thousand_steps_of_ddim_end_in_a_sound(pipe, monkeypatch):
+    other = copy.copy(pipe)
+    other.use_sampler("ddim")
+    asked = []  # of a denoiser that finds nothing to take away: a thousand of its calls take long
+    monkeypatch.setattr(other, "guess", lambda latents, t, *_: asked.append(int(t)) or 0 * latents)
+    assert np.isfinite(sound(other, steps=1000)).all()
+    assert asked == list(range(999, -1, -1))
+
+
+@pytest.mark.parametrize("steps", [3, 350, 600])
+def test_p18_steps_that_ddim_would_begin_far_from_noise_are_refused(pipe, steps):
+    other = copy.copy(pipe)
+    other.use_sampler("ddim")
+    with pytest.raises(MaaError, match=f"P-STEPS.* is {steps}, expected .* divides 1000"):
+        sound(other, steps=steps)
 
 
 def test_eta_adds_noise_that_the_generator_fixes(pipe):
