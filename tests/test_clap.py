@@ -5,7 +5,7 @@ import pytest
 import tiny_trainers
 import torch
 
-from maa import clap, masking, mel, text, training
+from maa import clap, contrast, masking, mel, text, training
 
 CAPTIONS = ["a dog barking", "heavy rain falling", "a siren far and loud", "a cat", "a bell"]
 WIDTH = 16
@@ -86,7 +86,7 @@ def test_added_sounds_are_heard_in_their_shares_and_answered_by_both_sentences(
     share, own = now["share"].flatten(), now["group"] == now["group"].flip(0)
     assert ((share >= 0.5) & (share <= 1)).all() and len(set(share.tolist())) == 16
     for row in range(16):
-        alone = tone if now["group"][row] == 1 else noise  # groups are numbered by caption
+        alone = tone if now["group"][row] == contrast.number_of(["a siren"]) else noise
         assert torch.allclose(now["mel"][row], alone, atol=0.02) == own[row].item()
     loss = told["turns"][0].loss
     with torch.no_grad():
