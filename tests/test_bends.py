@@ -1,12 +1,13 @@
 """The fast form of BigVGAN against the plain one; on a CPU Triton's interpreter runs the kernel."""
 
+import copy
 import importlib
 import os
 
 import pytest
 import torch
 
-from maa import bigvgan
+from maa import alike, bigvgan, training
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,39 @@ def test_a_hastened_voice_makes_the_same_waves(bends):
     assert fast.shape == plain.shape == (2, 512)
     assert torch.allclose(fast, plain, atol=1e-5)
     assert not [one for one in voice.modules() if isinstance(one, (torch.nn.Conv1d, bigvgan.Bend))]
+
+
+WIDE, FRAMES = {"width": 256}, 32  # of BigVGAN as it is released, with fewer channels
+
+
+@pytest.fixture
+def bent_voice():
+    """A BigVGAN each of whose channels bends in its own way, and mels for it."""
+    with training.seeded(0):
+        voice = bigvgan.BigVgan(**WIDE).eval()
+        for bend in (one for one in voice.modules() if isinstance(one, bigvgan.Bend)):
+            torch.nn.init.normal_(bend.alpha, std=0.3)
+            torch.nn.init.normal_(bend.beta, std=0.3)
+    return voice.to(PLACE), noise(2, 1, 80, FRAMES)
+
+
+@pytest.mark.gpu
+def test_the_kernel_on_a_gpu_makes_the_same_waves_in_float32(bends, bent_voice):
+    voice, mels = bent_voice
+    # TensorFloat-32, cuDNN's way for float32, would round both to a thousandth
+    with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        plain, fast = voice(mels), bends.hasten(copy.deepcopy(voice))(mels)
+    assert fast.shape == plain.shape == (2, 256 * FRAMES)
+    assert (fast - plain).abs().max() < 1e-4 * plain.abs().max()
+
+
+@pytest.mark.gpu
+def test_the_kernel_on_a_gpu_makes_nearly_the_same_waves_in_float16(bends, bent_voice):
+    voice, mels = bent_voice
+    with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        plain, fast = voice(mels), bends.hasten(copy.deepcopy(voice)).half()(mels.half())
+    assert fast.dtype == torch.float16
+    assert alike.likeness(plain, fast).min() > 0.9999
 
 
 def test_a_voice_hastened_twice_stays_as_it_is(bends):

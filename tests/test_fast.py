@@ -6,11 +6,17 @@ import torch
 from torch._dynamo.backends.common import aot_autograd
 from torch.overrides import TorchFunctionMode
 
-from maa import evaluation, fast, invariants, text
+from maa import alike, benchmark, evaluation, fast, invariants, text, training
 from maa.errors import MaaError, MaaWarning
 
 PLAIN = {"compiled": False, "recorded": False, "dtype": torch.float32}
 PROMPTS = ["a dog barking", "heavy rain falling"]
+RELEASED = {  # the release's networks, far smaller
+    "unet": {"widths": (32, 64), "layers": 1, "heads": 2, "text_width": 16, "size": (10, 4)},
+    "vae": {"widths": (32, 32, 32, 32), "layers": 1, "attention": 0},
+    "text": {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+             "intermediate_size": 16, "projection_dim": 16, "vocab_size": 300},
+    "voice": {"width": 64}}
 
 
 @pytest.fixture
@@ -223,3 +229,30 @@ def test_a_recorded_chain_makes_the_same_latents(encoder, sampler):
     found = torch.corrcoef(torch.stack([chain.latents.flatten(), expected.flatten()]))[0, 1]
     assert found > 0.999
     assert torch.equal(chain(PROMPTS, noise=start), chain(PROMPTS, noise=start))
+
+
+def released():
+    """A pipeline of the release's networks, untrained, in which prompts and noise can be heard."""
+    whole = benchmark.paper("bigvgan", **RELEASED)
+    with training.seeded(0), torch.no_grad():
+        torch.nn.init.normal_(whole.text_encoder.get_input_embeddings().weight)
+        whole.vae.decoder.conv_out.weight *= 30
+        for attention in invariants.attentions(whole.unet):
+            attention.to_out[0].weight *= 10
+    return whole
+
+
+@pytest.mark.gpu
+def test_a_recorded_chain_of_the_releases_kind_makes_the_same_waves():
+    """Its text tower, and its vocoder, which the chain hastens: all four parts are recorded."""
+    whole = released()
+    start = noise(2).to(whole.device)
+    expected = whole(PROMPTS, num_inference_steps=10, latents=start, output_type="pt").audios
+    chain = fast.Chain(whole, sounds=2, seconds=None, steps=10)
+    assert [*chain.graphs] == [*fast.PARTS]
+    other, found = (chain(prompts, noise=start) for prompts in (PROMPTS[::-1], PROMPTS))
+    assert found.shape == expected.shape == (2, tiny_pipeline.COLUMNS * 2048)
+    like = alike.likeness(expected, found)
+    assert like.min() > 0.999
+    assert (like > alike.likeness(expected, other)).all()  # replayed are the prompts of now
+    assert (like > alike.likeness(expected, found.flip(0)) + 0.1).all()  # and the noise
