@@ -98,7 +98,7 @@ def evaluate(
         help="Folder of a pipeline, or of Diffsound (with --guidance 1).")] = None,
     part: Annotated[str, typer.Option(help="Part of the corpus.")] = "val",
     tokenizer: Tokenizer = "bert-base-uncased",
-    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 100,
+    steps: Annotated[int, typer.Option(help="Denoising; ddim: divisors of 1000.")] = 100,
     guidance: Annotated[float, typer.Option(help="1 is plain.")] = 3.0,
     sampler: Annotated[str, typer.Option(help="ddim or dpm++.")] = "ddim",
     seconds: Annotated[float, typer.Option(help="Length of each sound.")] = 10.0,
