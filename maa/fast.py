@@ -53,7 +53,7 @@ class Chain:
         self.pipe = copy.deepcopy(pipe)
         self.guidance, self.dtype = requests.guidance(guidance), dtype
         self.length = requests.samples(seconds, pipe.unet.config.sample_size[1])
-        self.scheduler = copy.deepcopy(pipe.scheduler)
+        self.scheduler = self.pipe.scheduler
         diffusion.begin(self.scheduler, steps)  # in host memory: constants of a recording
         self.times = self.scheduler.timesteps.to(self.place)
         self.guided = guided(len(self.times), within)
