@@ -223,7 +223,7 @@ def test_a_recorded_chain_makes_the_same_latents(encoder, sampler):
     exact = fast.Chain(whole, sounds=2, seconds=None, steps=10, dtype=torch.float32)
     exact(PROMPTS[::-1], noise=start)  # what is replayed reads the prompts of now
     exact(PROMPTS, noise=start)
-    assert torch.allclose(exact.latents, expected, atol=1e-2, rtol=1e-2)
+    assert (exact.latents - expected).norm() < 5e-3 * expected.norm()  # both have tf32 inside
     chain = fast.Chain(whole, sounds=2, seconds=None, steps=10)
     chain(PROMPTS, noise=start)
     found = torch.corrcoef(torch.stack([chain.latents.flatten(), expected.flatten()]))[0, 1]
