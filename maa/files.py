@@ -162,14 +162,19 @@ def unchanged(path):
         )
 
 
-def write_hashes(folder):
-    """Record the SHA-256 of every file under a folder, hidden ones aside, in its hashes.json."""
+def hashes(folder):
+    """{name: SHA-256} of every file under a folder, hidden ones and its hashes.json aside."""
     folder = pathlib.Path(folder)
     names = sorted(
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
     )
     kept = [name for name in names if name != HASHES and not name.split("/")[-1].startswith(".")]
-    write_json(folder / HASHES, {name: sha256(folder / name) for name in kept})
+    return {name: sha256(folder / name) for name in kept}
+
+
+def write_hashes(folder):
+    """Record hashes() of a folder in its hashes.json."""
+    write_json(pathlib.Path(folder) / HASHES, hashes(folder))
 
 
 def check_hashes(folder):

@@ -28,9 +28,10 @@ import sys
 import time
 from pathlib import Path
 
-from maa import corpus, files, run, sharing, stopping, tarred
+from maa import corpus, files, requests, run, sharing, stopping, tarred
 from maa.errors import MaaError
 
+MOST_AT_ONCE = 65_536  # clips that an expert hears
 GRACE = 60  # seconds that a worker gets to stop; it finishes a batch
 ALL_ALIKE = range(2, 8)  # exit statuses of MaaError: any other worker would fail in the same way
 PART = ".maa-*.tmp"  # left by a process that was killed while it wrote
@@ -206,13 +207,14 @@ def main(arguments=None):
 
 
 def job_of(wanted):
-    """The Job that a command line asks for; MaaError D-EMPTY without shards, C-JSON."""
+    """The Job that a command line asks for; MaaError D-EMPTY without shards, C-JSON, P-RANGE."""
     shards = sorted(wanted.shards.glob("*.tar"))
     if not shards:
         raise MaaError("D-EMPTY", f"{str(wanted.shards)!r} has no *.tar; is it the right folder?")
     options = files.read_json(wanted.options) if wanted.options else {}
-    return sharing.Job(shards, wanted.out, wanted.label, options, wanted.seed, wanted.batch,
-                       wanted.max_reject)
+    share = requests.number(wanted.max_reject, "--max-reject", 0, 1)
+    batch = requests.whole(wanted.batch, "--batch", 1, MOST_AT_ONCE, "P-RANGE")
+    return sharing.Job(shards, wanted.out, wanted.label, options, wanted.seed, batch, share)
 
 
 def parser():

@@ -240,10 +240,10 @@ def bootstrap(function, *arrays, draws=200, seed=0, groups=None):
                bootstrap(lambda pair: kl(pair[:, 0], pair[:, 1]), np.stack([real, made], 1))
     groups:    (rows,) label of each row of all arrays: those of one recording come together
     """
-    arrays = [np.asarray(array) for array in arrays]
+    arrays = [*map(np.asarray, arrays)]
     count = min(map(len, arrays), default=0) if groups is None else len(set(groups))
     if count < 2:
-        raise ValueError(f"arrays have {[*map(len, arrays)]} rows, expected 2 or more in each")
+        raise ValueError(f"rows {[*map(len, arrays)]}, {count} to draw from, expected 2 or more")
     value, generator = function(*arrays), np.random.default_rng(seed)
     drawn = np.array([function(*(array[rows] for array, rows in zip(arrays, chosen)))
                       for chosen in intervals.redraws(arrays, draws, generator, groups)])

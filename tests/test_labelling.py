@@ -306,6 +306,16 @@ def test_a_share_of_unreadable_sounds_may_be_allowed(tmp_path, capfd, share, sta
     assert ("D-REJECTS: 1 of 4 clips refused, expected 24.0% or" in said.err) == (status == 3)
 
 
+@pytest.mark.parametrize("option, value", [
+    ("--max-reject", "1.5"), ("--max-reject", "-0.1"), ("--max-reject", "nan"), ("--batch", "0")])
+def test_an_option_out_of_range_is_refused_before_any_work(tmp_path, capfd, option, value):
+    write_tar(tmp_path / "tars" / "one.tar", clip(0))
+    one = job(tmp_path / "tars", tmp_path / "out")
+    assert labelling.main([*arguments(one, 1, tmp_path), option, value]) == 2
+    assert f"P-RANGE: {option} is {value}, expected" in capfd.readouterr().err
+    assert not one.out.exists()
+
+
 def test_sounds_at_another_rate_are_heard_at_16_khz(tmp_path):
     wave = tarred.heard("x", made_sounds.encoded(made_sounds.tone(0.5, rate=8_000), rate=8_000))
     assert wave.shape == (8_000,) and wave.dtype == np.float32

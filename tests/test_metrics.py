@@ -476,10 +476,15 @@ def test_s01_nothing_makes_a_number_of_what_is_not_one(call, words):
     (metrics.frechet_distance, r"real features have shape \(1, 6\), expected .* 2 clips or more"),
     (metrics.kernel_distance, r"real features have shape \(1, 6\), expected .* 2 clips or more"),
     (lambda one, _: metrics.inception_score(one), r"scores have shape \(1, 6\)"),
-    (partial(metrics.bootstrap, metrics.kl), r"arrays have \[1, 1\] rows, expected 2 or more")])
+    (partial(metrics.bootstrap, metrics.kl), r"rows \[1, 1\], 1 to draw from, expected 2 or more")])
 def test_s02_a_single_clip_has_no_spread(measure, words):
     with pytest.raises(ValueError, match=words):
         measure(features(1), features(1))
+
+
+def test_s02_a_single_recording_has_no_spread_however_many_rows_it_has():
+    with pytest.raises(ValueError, match=r"rows \[6\], 1 to draw from, expected 2 or more"):
+        metrics.bootstrap(np.mean, np.arange(6.0), groups=["one"] * 6)
 
 
 def test_s02_a_single_pair_has_a_kl_and_a_clap_score():
@@ -496,7 +501,7 @@ def test_s02_a_single_pair_has_a_kl_and_a_clap_score():
     (partial(metrics.accuracy, np.empty((0, 2)), ["a", "b"], []), "there are no labels"),
     (partial(metrics.mel_l1, *torch.empty(2, 0, 1, 80, 4)), "there are no mels"),
     (partial(metrics.interval, []), "there are no values, expected one a clip"),
-    (partial(metrics.bootstrap, np.mean), r"arrays have \[\] rows, expected 2 or more in each")])
+    (partial(metrics.bootstrap, np.mean), r"rows \[\], 0 to draw from, expected 2 or more")])
 def test_s15_no_clips_have_no_number(call, words):
     with pytest.raises(ValueError, match=words):
         call()
