@@ -29,6 +29,19 @@ def of_draws(drawn, value, count):
     return float(low), float(high)
 
 
+def of_equal(values):
+    """95 % interval of the mean of equal values, which no draw can widen: (low, high).
+
+    Of a share, all hits or none, it is Wilson's; of anything else the value, or NaN if there is
+    only one.
+    """
+    if values[0] in (0, 1):
+        square = special.ndtri(0.975) ** 2
+        width = float(square / (len(values) + square))
+        return (1 - width, 1.0) if values[0] else (0.0, width)
+    return (float(values[0]),) * 2 if len(values) > 1 else (math.nan, math.nan)
+
+
 def redraws(sets, draws, generator, groups=None):
     """Rows to draw for a bootstrap, `draws` times: a list of (rows,) numbers for each of the sets.
 
@@ -39,6 +52,9 @@ def redraws(sets, draws, generator, groups=None):
         for _ in range(draws):
             yield [generator.integers(len(one), size=len(one)) for one in sets]
         return
+    if any(len(one) != len(groups) for one in sets):
+        raise ValueError(f"{len(groups)} labels of groups for {[*map(len, sets)]} rows, expected "
+                         "one for each row")
     label = np.unique(np.asarray(groups), return_inverse=True)[1]
     members = [np.flatnonzero(label == one) for one in range(label.max() + 1)]
     for _ in range(draws):

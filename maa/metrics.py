@@ -135,7 +135,7 @@ def kernel_distance(real, made, unequal=False):
     if not median > 1e-12 * scale:
         raise MaaError("S-SPREAD", (
             "half of the pairs of real clips have equal features, expected them to differ; are "
-            "the clips silent, or copies of one?"))
+            "the clips silent, copies of one, or fewer than ten and drawn anew?"))
     real_like, made_like, across = (
         np.exp(part / (-2 * median)) for part in (within, squared(b, b), squared(a, b)))
     own = [(like.sum() - like.trace()) / (len(like) * (len(like) - 1))
@@ -203,15 +203,13 @@ def accuracy(scores, names, labels):
     """
     if not len(labels):
         raise ValueError("there are no labels, expected one a clip")
-    if len(scores) != len(labels):
-        raise ValueError(f"{len(scores)} rows of scores for {len(labels)} labels, expected as many")
+    scores = finite(scores, "scores", least=1)
+    if scores.shape != (len(labels), len(names)):
+        raise ValueError(f"scores have shape {scores.shape}, expected {len(labels), len(names)}")
     unknown = sorted(set(labels) - set(names))
     if unknown:
         raise ValueError(f"labels {unknown} are not among the classifier's {list(names)}")
-    if not np.isfinite(np.asarray(scores)).all():
-        raise MaaError("S-NAN", "scores are not finite; is a clip damaged?")
-    guesses = np.asarray(scores).argmax(1)
-    return float(np.mean([names[guess] == label for guess, label in zip(guesses, labels)]))
+    return float(np.mean([names[one] == label for one, label in zip(scores.argmax(1), labels)]))
 
 
 def interval(values, draws=2000, seed=0):
@@ -221,6 +219,8 @@ def interval(values, draws=2000, seed=0):
         raise ValueError("there are no values, expected one a clip")
     if not np.isfinite(values).all():
         raise MaaError("S-NAN", "values are not finite; is a clip damaged?")
+    if values.min() == values.max():
+        return intervals.of_equal(values)
     means = values[generator.integers(len(values), size=(draws, len(values)))].mean(1)
     low, high = intervals.of_draws(means, values.mean(), len(values))
     return max(low, float(values.min())), min(high, float(values.max()))

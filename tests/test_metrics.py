@@ -344,10 +344,22 @@ def test_interval_is_half_as_wide_with_four_times_the_clips():
     assert few / many == pytest.approx(2, rel=0.15)
 
 
-def test_interval_is_the_same_again_and_one_point_when_all_clips_agree():
+def test_interval_is_the_same_again():
     hits = [0, 1, 1, 0, 1]
     assert metrics.interval(hits) == metrics.interval(hits)
-    assert metrics.interval([1] * 20) == (1, 1)
+
+
+def test_all_hits_and_no_hits_are_no_certainty():
+    assert metrics.interval([1] * 20) == pytest.approx((1 / (1 + 1.959964**2 / 20), 1))
+    assert metrics.interval([False] * 20) == pytest.approx((0, 1 - 1 / (1 + 1.959964**2 / 20)))
+    generator = np.random.default_rng(0)
+    found = [metrics.interval(generator.random(50) < 0.98, draws=300) for _ in range(1000)]
+    assert np.mean([low <= 0.98 <= high for low, high in found]) > 0.9
+
+
+def test_equal_values_are_one_point_and_one_value_has_no_interval():
+    assert metrics.interval([0.7] * 3) == (0.7, 0.7)
+    assert np.isnan(metrics.interval([0.7])).all()
 
 
 def test_a_bootstrap_of_the_mean_is_the_interval_of_the_mean():
@@ -461,7 +473,7 @@ def test_s01_a_clip_that_is_not_finite_is_refused_by_its_number_and_soon(
 
 @pytest.mark.parametrize("call, words", [
     (lambda: metrics.inception_score([[1, 2], [3, NAN]]), "scores of clip 1 are not finite"),
-    (lambda: metrics.accuracy([[1, NAN]], ["a", "b"], ["a"]), "scores are not finite"),
+    (lambda: metrics.accuracy([[1, NAN]], ["a", "b"], ["a"]), "scores of clip 0 are not finite"),
     (lambda: metrics.mel_l1(torch.zeros(1, 1, 80, 4), torch.full((1, 1, 80, 4), NAN)),
      "mels are not finite"),
     (lambda: metrics.interval([1, NAN]), "values are not finite"),
@@ -520,7 +532,11 @@ def test_s15_no_clips_have_no_number(call, words):
     (lambda: metrics.clap_score(features(width=3), features(width=4)),
      r"sound embeddings and text embeddings have shapes \(40, 3\) and \(40, 4\)"),
     (lambda: metrics.accuracy(np.eye(2), ["bell", "dog"], ["bell"]),
-     "2 rows of scores for 1 labels, expected as many"),
+     r"scores have shape \(2, 2\), expected \(1, 2\)"),
+    (lambda: metrics.accuracy(np.eye(2), ["bell"], ["bell", "bell"]),
+     r"scores have shape \(2, 2\), expected \(2, 1\)"),
+    (lambda: metrics.bootstrap(np.mean, np.arange(9.0), groups=["a", "b"]),
+     r"2 labels of groups for \[9\] rows, expected one for each row"),
     (lambda: metrics.accuracy(np.eye(2), ["bell", "dog"], ["bell", "cat"]),
      r"labels \['cat'\] are not among the classifier's \['bell', 'dog'\]"),
     (lambda: metrics.mel_l1(torch.zeros(1, 1, 80, 4), torch.zeros(1, 1, 80, 5)),
