@@ -86,9 +86,11 @@ def separate(tables):
     shared = rank > rank.groupby(table.source_id).transform("min")
     kept, dropped = table[~shared].reset_index(drop=True), table[shared].reset_index(drop=True)
     if gone := set(table.split) - set(kept.split):
+        lost = sorted(gone)[0]
+        holders = kept.split[kept.source_id.isin(dropped.source_id[dropped.split == lost])]
         raise errors.MaaError("D-SPLIT", (
-            f"every recording of the split {sorted(gone)[0]!r} is in {FIRST[0]!r} too, expected "
-            f"some that are not"))
+            f"every recording of the split {lost!r} is in "
+            f"{' or '.join(map(repr, sorted(set(holders))))} too, expected some that are not"))
     if len(dropped):
         counts = dropped.groupby(["corpus", "split"], sort=False).size()
         told = ", ".join(f"{count} of {name} ({split})" for (name, split), count in counts.items())

@@ -6,6 +6,7 @@ Notebook: 10_clips.
 
 import contextlib
 import os
+import re
 import tempfile
 import threading
 
@@ -20,7 +21,9 @@ CHANNELS = 8
 LONGEST = 3_600  # seconds read at once
 LOUDEST = 4.0  # a larger peak is no sound but damage
 QUIETEST = 1e-4  # -80 dB: three steps of 16-bit sound
-MP3_DAMAGE = (b"resync", b"error")  # in the notes of the MP3 decoder
+MP3_NOTE = re.compile(  # a line of the MP3 decoder, perhaps after somebody else's without an end
+    rb"(?:\[src/libmpg123/|Note: |Warning: .*(?:Xing|Frankenstein)).*\n?")
+MP3_DAMAGE = (b"resync", b"error")  # in its notes
 STDERR = threading.Lock()
 
 
@@ -72,7 +75,10 @@ class _Steady:
 
 @contextlib.contextmanager
 def _mp3_notes(file):
-    """Catch what the MP3 decoder says: it goes on over damage, and tells only descriptor 2."""
+    """Catch what the MP3 decoder says: it goes on over damage, and tells only descriptor 2.
+
+    What others say there meanwhile is passed on afterwards.
+    """
     notes = [b""]
     if not containers.is_mp3(file):
         yield notes
@@ -84,9 +90,11 @@ def _mp3_notes(file):
             yield notes
         finally:
             os.dup2(terminal, 2)
-            os.close(terminal)
-        written.seek(0)
-        notes[0] = written.read(BLOCK)
+            written.seek(0)
+            said = written.read()
+            notes[0] = b"".join(MP3_NOTE.findall(said))
+            with contextlib.suppress(OSError), open(terminal, "wb") as stderr:
+                stderr.write(MP3_NOTE.sub(b"", said))
 
 
 def _wanted_frames(sound, name, start_seconds, seconds):
@@ -107,6 +115,12 @@ def _wanted_frames(sound, name, start_seconds, seconds):
     start = round(start_seconds * rate)
     left = sound.frames - start
     wanted = left if seconds is None else min(left, round(seconds * rate))
+    if wanted < 1:
+        raise errors.MaaError(
+            "A-SHORT",
+            f"{name} lasts {length:.2f} s, expected one frame or more in seconds={seconds} from "
+            f"start_seconds={start_seconds} on",
+        )
     if wanted > LONGEST * rate:
         sound.seek(sound.frames - 1)  # fails, as truncated, if the header lies
         raise errors.MaaError(
@@ -118,7 +132,11 @@ def _wanted_frames(sound, name, start_seconds, seconds):
 def _mix(sound, start, wanted):
     """Decode block by block: a header that promises 2^36 frames reserves no memory."""
     mixdown = _Mixdown()
-    if start:
+    if sound.format == "MP3":  # a seek loses what a frame takes from those before it
+        sound.seekable = lambda: False  # or soundfile seeks after each block
+        while start and len(skipped := sound.read(min(BLOCK, start))):
+            start -= len(skipped)
+    elif start:
         sound.seek(start)
     while mixdown.frames < wanted:
         frames = min(BLOCK, wanted - mixdown.frames)

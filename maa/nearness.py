@@ -42,7 +42,13 @@ def excerpts(mels, frames, every=16, moments=24):
     frames:   length of an excerpt; one begins every `every` frames
     returns   (excerpts, 20 · moments) array, (excerpts,) rows of their mels; of excerpts that are
               mostly silent, only the loudest of a clip
+
+    Raises ValueError if the mels are shorter than an excerpt.
     """
+    if mels.shape[-1] < frames:
+        raise ValueError(
+            f"mels have {mels.shape[-1]} frames, expected {frames} or more, as one excerpt has; "
+            f"are the known clips shorter than the part shown?")
     found, rows = [], []
     for row, one in enumerate(mels):
         parts = one.unfold(2, frames, every).permute(2, 0, 1, 3)  # (excerpts, 1, 80, frames)
@@ -61,6 +67,8 @@ def nearest_excerpt(made, known, shown=250):
     shown:        frames at the start of each made clip that are searched, the same for all: more
                   excerpts would come nearer by chance
     returns       distances (clips,) in 0 … 2, rows (clips,) of the known clips
+
+    Raises ValueError if the known clips are shorter than an excerpt.
     """
     shown = min(shown, made.shape[-1])
     part, own = excerpts(made[..., :shown], shown * 3 // 4)

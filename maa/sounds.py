@@ -38,7 +38,8 @@ def read(
     rate:                     samples a second of the result
     min_seconds:              shorter sounds are refused
     expected_seconds:         length that a list states for the whole file
-    start_seconds, seconds:   the part to read; the rest of a long file is skipped, not read
+    start_seconds, seconds:   the part to read; the rest of a long file is skipped, not read (of an
+                              MP3, what comes before is)
     follow_links, root:       as for maa.inputs.opened
     returns                   (round(frames * rate / own rate),) float32
 

@@ -55,7 +55,7 @@ RULES = [  # in this order: what is special before what is plain
     (r"(\d+)(?:st|nd|rd|th)(?!\w)", lambda m: ordinal(count(m[1]))),
     (r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", lambda m: " "),  # "5km", "ps3"
     (ABBREVIATED, lambda m: ABBREVIATIONS[m[0]]),
-    (rf"([$€£]) *({NUMBER})(?:\.(\d\d)(?!\d))?( (?:thousand|million|billion))?",
+    (rf"([$€£]) *({NUMBER})(?:\.(\d+))?( (?:thousand|million|billion))?",
      lambda m: money(*m.groups())),
     (r"(?<!\d)(\d{1,2}):([0-5]\d)(?!\d)", lambda m: clock(m[1], m[2])),
     (rf"(?<!\w)({BEFORE_YEARS}) (1[1-9]\d\d|20\d\d)(?![\d.,]\d|\w)",
@@ -151,8 +151,10 @@ def plural(name):
 
 
 def money(sign, whole, small, scale):
-    """"$", "1", "50", None → "one dollar and fifty cents"."""
+    """"$", "1", "50", None → "one dollar and fifty cents"; "$1.5 million" has no cents."""
     name, part = MONEY[sign]
+    if small and small != "00" and (scale or len(small) != 2):
+        return f"{decimal(whole, small)}{scale or ''} {plural(name)}"
     amount = count(whole) + (scale or "")
     said = f"{amount} {name if amount == 'one' else plural(name)}"
     if not small or small == "00":

@@ -75,6 +75,16 @@ def test_what_is_held_out_is_not_unheard(tmp_path):
         corpora.separate([held, only])
 
 
+def test_a_split_of_which_nothing_is_left_is_told_with_those_that_share_it(tmp_path):
+    held, = read(tmp_path, "fsd50k")
+    freesound, = read(tmp_path, "wavcaps", splits={"FreeSound": "train"})
+    unheard = freesound[freesound.source_id == "fs77"].assign(split="unheard", id="other")
+    with pytest.raises(errors.MaaError, match="split 'train' is in 'unheard' too, expected some"):
+        corpora.separate([unheard, freesound[freesound.source_id == "fs77"]])
+    with pytest.raises(errors.MaaError, match="'train' is in 'held_out' or 'unheard' too"):
+        corpora.separate([held[held.split == "held_out"], unheard, freesound])
+
+
 def test_a_corpus_that_is_read_twice_is_refused(tmp_path):
     table, = read(tmp_path, "audiocaps")
     with pytest.raises(errors.MaaError, match="C-ID: 'audiocaps-.* was a corpus read twice"):

@@ -1,6 +1,7 @@
 """maa.decoding: frames of any format as one mono wave, or one line that says why not."""
 
 import io
+import os
 import resource
 import struct
 import sys
@@ -10,6 +11,7 @@ import warnings
 import made_sounds
 import numpy as np
 import pytest
+import soundfile
 
 from maa import decoding, errors
 
@@ -114,6 +116,46 @@ def test_a22_a_damaged_mp3_is_noticed(seed, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_a_long_mp3_comes_back_as_it_does_in_one_piece():
+    rate = 44_100
+    gate = np.arange(6 * rate) % 11_025 < 5_000  # a gated tone fills the bit reservoir
+    data = made_sounds.encoded(made_sounds.tone(6, rate, 500) * gate, kind="MP3", rate=rate)
+    decoded, _ = decode(data)
+    whole, _ = soundfile.read(io.BytesIO(data), dtype="float32")
+    assert len(decoded) == len(whole) > 4 * decoding.BLOCK
+    np.testing.assert_allclose(decoded, whole, atol=1e-6)
+
+
+class Overheard(io.BytesIO):
+    """A file that is decoded while somebody else in this process complains."""
+
+    def readinto(self, buffer):
+        os.write(2, b"noise error=0.41, resync")  # and no end of line
+        return super().readinto(buffer)
+
+
+@pytest.mark.parametrize("rate", [16_000, 22_050, 44_100])
+def test_a_part_of_an_mp3_is_a_part_of_the_whole(rate):
+    data = made_sounds.encoded(made_sounds.tone(8, rate, 500), kind="MP3", rate=rate)
+    whole, _ = decode(data)
+    for start in (0.7, 3.3, 6.1):
+        part, _ = decode(data, start, 1.5)
+        first = round(start * rate)
+        np.testing.assert_array_equal(part, whole[first : first + len(part)])
+
+
+@pytest.mark.parametrize("bits", [0, 200])
+def test_what_others_say_while_an_mp3_is_decoded_is_passed_on_and_no_damage_of_it(bits, capfd):
+    data = made_sounds.damaged(made_sounds.encoded(kind="MP3"), start=400, bits=bits)
+    if bits:
+        with pytest.raises(errors.MaaError, match="A-CORRUPT: 'x' is damaged inside"):
+            decoding.decode(Overheard(data), "'x'")
+    else:
+        assert len(decoding.decode(Overheard(data), "'x'")[0]) == 32_000
+    heard = capfd.readouterr().err
+    assert heard and not heard.replace("noise error=0.41, resync", "")
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_a23_a_damaged_flac_is_told_from_a_cut_one(seed):
     data = made_sounds.encoded(kind="FLAC")
@@ -180,6 +222,13 @@ def test_a37_a_second_of_ten_hours_is_read_without_the_rest(tmp_path):
 def test_a_part_outside_the_sound_is_refused(start):
     with pytest.raises(errors.MaaError, match=f"A-SHORT: 'x' lasts 2.00 s, expected .* {start} s"):
         decode(made_sounds.encoded(), start, 1.0)
+
+
+@pytest.mark.parametrize("part", [(0.0, 0), (0.0, -1), (0.5, 1e-5), (1.99999, None)])
+def test_a_part_without_a_frame_is_refused(part):
+    told = f"A-SHORT: 'x' lasts 2.00 s, expected one frame or more in seconds={part[1]} from start"
+    with pytest.raises(errors.MaaError, match=told):
+        decode(made_sounds.encoded(), *part)
 
 
 def test_bytes_that_are_no_sound_are_refused():

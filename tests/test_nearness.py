@@ -94,6 +94,13 @@ def test_a_clip_that_is_not_finite_is_refused_by_its_number(place, words, broken
         nearness.nearest(*sets)
 
 
+def test_known_clips_shorter_than_an_excerpt_are_refused():
+    made, known = textures(2, 0), textures(2, 1, frames=187)
+    assert nearness.nearest_excerpt(made, known)[0].shape == (2,)
+    with pytest.raises(ValueError, match="mels have 186 frames, expected 187 or more, as one"):
+        nearness.nearest_excerpt(made, known[..., :186])
+
+
 def test_clips_without_width_are_refused():
     with pytest.raises(ValueError, match=r"training clips have shape \(6,\), expected .clips"):
         nearness.nearest(features(), features()[0])

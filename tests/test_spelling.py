@@ -29,6 +29,10 @@ SPELT = {  # worked out by hand
     "60 mph": "sixty miles per hour",
     "50% or 1 %": "fifty percent or one percent",
     "$5, $1.50 and £2 million": "five dollars, one dollar and fifty cents and two million pounds",
+    "$1.5 million or £2.50 billion": "one point five million dollars or two point five zero billion "
+                                     "pounds",
+    "$2.5, $1.00 million and €1.125.": "two point five dollars, one million dollars and one point "
+                                       "one two five euros",
     "€1.01": "one euro and one cent",
     "£3.02": "three pounds and two pence",
     "at 10:30 am": "at ten thirty am",
