@@ -11,6 +11,7 @@ Notebook: 10_clips.
 
 import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -25,7 +26,7 @@ import warnings
 import numpy as np
 import pandas
 
-from maa import decoding, errors, files, sounds
+from maa import decoding, errors, files, inputs, sounds
 
 COLUMNS = ["id", "file", "seconds", "label", "caption", "annotation", "split", "source_id",
            "licence"]
@@ -86,16 +87,17 @@ def write(folder, clips, *, max_reject=0.01):
     returns       DataFrame with COLUMNS
 
     Raises MaaError D-EMPTY, D-REJECTS (too many refused), D-OVERLAP (one recording or one content
-    in two splits) or C-ID (one id twice); the folder then keeps its earlier corpus. Warns
-    D-DUPCONTENT and D-NOTES.
+    in two splits), C-ID (one id twice) or F-LOCKED (another run writes there); the folder then
+    keeps its earlier corpus. Warns D-DUPCONTENT and D-NOTES.
     Notebook: 10_clips.
     """
     folder = pathlib.Path(folder)
     check_ids(clips)
     check_overlap(clips, [clip.source_id for clip in clips], "source")
     staging = folder / ".building"
-    shutil.rmtree(staging, ignore_errors=True)
-    try:
+    with files.locked(folder), contextlib.ExitStack() as at_end:
+        shutil.rmtree(staging, ignore_errors=True)
+        at_end.callback(shutil.rmtree, staging, ignore_errors=True)
         saved = _save_all(clips, staging / "sounds")
         kept = [(clip, result) for clip, result in saved if isinstance(result, _Saved)]
         refused = [(clip.path, fault) for clip, fault in saved if not isinstance(fault, _Saved)]
@@ -103,8 +105,6 @@ def write(folder, clips, *, max_reject=0.01):
         check_contents([clip for clip, _ in kept], [result.digest for _, result in kept], "clips")
         table = pandas.DataFrame([_row(clip, result) for clip, result in kept], columns=COLUMNS)
         _promote(staging / "sounds", folder, table)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return table
 
 
@@ -207,6 +207,21 @@ def check_contents(clips, digests, things):
     ]
     if twins:
         errors.warn("D-DUPCONTENT", f"{len(twins)} {things} repeat another: {', '.join(twins[:5])}")
+
+
+def check_copies(sources, **opening):
+    """Raise MaaError D-DUP if sounds of one name, of which the first is taken, have other bytes.
+
+    sources:   as maa.inputs.opened takes them, with its options; one that cannot be read is passed
+    """
+    found = {}
+    for source in sources if len(sources) > 1 else ():
+        with contextlib.suppress(errors.MaaError), inputs.opened(source, **opening) as file:
+            found.setdefault(hashlib.file_digest(file, "sha256").digest(), inputs.name_of(source))
+    if len(found) > 1:
+        raise errors.MaaError("D-DUP", (
+            f"{' and '.join(found.values())} have one name and other bytes, expected one sound; "
+            f"which is meant? Move the others away"))
 
 
 def check_overlap(clips, keys, what):

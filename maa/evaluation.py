@@ -9,7 +9,8 @@ them); where none were written for it, a recording's own caption is asked for:
                 texts have too: "a dog barking, then rain"; the reference is made of two recordings
 
 Conventions: a plan is a DataFrame, one row a sound: id, file, set, label, reference, prompt, seed;
-    for two events label and reference hold two, joined by "+". Waves (samples,) at 16 kHz.
+    for two events label and reference hold two, joined by "+", and so none with a "+" of its own.
+    Waves (samples,) at 16 kHz.
 Source: Section 5.3 (AudioCaps, and Clotho for zero-shot), Section 3.2 (events in an order).
 Notebooks: 23_diffsound, 24_variant, 30_text_to_audio.
 """
@@ -24,6 +25,7 @@ from maa import corpus, files, mel, naming, prompts, scenes, sounds
 
 SETS = ("held_out", "unheard", "two_events")
 SEVERAL = "+"
+TEXTS = ["id", "file", "set", "label", "reference", "prompt"]  # columns that are no numbers
 LEAST = 1e-30  # a probability below counts as this one: a sure classifier gives exact zeros
 
 
@@ -65,9 +67,9 @@ def _single(table, split, per_label, generator):
 
 
 def _two_events(table, pairs, generator):
-    own = {label: part.id.to_numpy()
-           for label, part in table[table.split == "held_out"].groupby("label")
-           if label != corpus.UNNAMED}
+    table = table[(table.split == "held_out") & (table.label != corpus.UNNAMED)]
+    table = table[~(table.id + table.label).str.contains(SEVERAL, regex=False)]
+    own = {label: part.id.to_numpy() for label, part in table.groupby("label")}
     rows = []
     for _ in range(pairs):
         two = [sorted(own)[i] for i in generator.choice(len(own), 2, replace=False)]
@@ -76,6 +78,21 @@ def _two_events(table, pairs, generator):
         prompt = scenes.ORDER[0].format(first, prompts.plain(two[1]))
         rows.append(("two_events", SEVERAL.join(two), SEVERAL.join(clips), prompt))
     return rows
+
+
+def _parts(asked, column):
+    """What each row of a plan names in a column: two for two events, else one, "+" and all."""
+    return [one.split(SEVERAL) if which == "two_events" else [one]
+            for one, which in zip(asked[column], asked["set"])]
+
+
+def read_plan(path):
+    """The plan in a CSV file: TEXTS as they are written, though all labels be numbers.
+
+    Raises as maa.files.read_table.
+    """
+    texts = files.read_table(path, dtype=str)
+    return files.read_table(path).assign(**{name: texts[name] for name in TEXTS if name in texts})
 
 
 def answer(make, asked, folder, at_once, **told):
@@ -118,7 +135,7 @@ def by(pipe, seconds, steps, guidance):
 
 def heard(folder):
     """(audio.csv, sounds (clips, samples) tensor) of what answer() wrote."""
-    table = files.read_table(Path(folder) / "audio.csv")
+    table = read_plan(Path(folder) / "audio.csv")
     waves = [sounds.read(Path(folder) / file) for file in table.file]
     return table, torch.from_numpy(np.stack(waves))
 
@@ -131,8 +148,8 @@ def references(asked, waves, seconds):
     returns    (clips, samples) float32 tensor
     """
     samples, found = round(seconds * mel.RATE), []
-    for one in asked.reference:
-        own = [waves[name] for name in one.split(SEVERAL)]
+    for names in _parts(asked, "reference"):
+        own = [waves[name] for name in names]
         parts = scenes.of_clips(own, -(-samples // len(own)) / mel.RATE)
         found.append(parts.flatten()[:samples])
     return torch.stack(found)
@@ -149,13 +166,13 @@ def stand_ins(asked, table, seed):
     """
     own = {label: part.id.to_numpy()
            for label, part in table[table.split == "train"].groupby("label")}
-    known = pd.Series([own.keys() >= set(label.split(SEVERAL)) for label in asked.label],
+    known = pd.Series([own.keys() >= set(labels) for labels in _parts(asked, "label")],
                       index=asked.index, dtype=bool)
     asked = asked[known.groupby(asked["set"]).transform("all")]
     generator = np.random.default_rng(seed)
     return asked.assign(reference=[
-        SEVERAL.join(str(generator.choice(own[one])) for one in label.split(SEVERAL))
-        for label in asked.label])
+        SEVERAL.join(str(generator.choice(own[one])) for one in labels)
+        for labels in _parts(asked, "label")])
 
 
 def in_order(first, second, names, labels):

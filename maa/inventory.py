@@ -18,7 +18,7 @@ import zlib
 
 import pandas
 
-from maa import errors, files, inputs, recordings
+from maa import corpus, errors, files, inputs, recordings
 
 CAP = 2**30  # bytes of one unpacked list; AudioSet's longest has 100 MB
 LONGEST = 1e6  # seconds; a start after that is no number of seconds
@@ -29,12 +29,14 @@ class Inventory(typing.NamedTuple):
 
     lists:    paths of all that is no sound
     sounds:   {(word of the folder, name without ending): path}
+    copies:   {path of a sound: paths of others of that key and its ending}
     """
 
     root: str
     follow_links: bool
     lists: list
     sounds: dict
+    copies: dict
 
 
 def take(folder, words=(), follow_links=False):
@@ -45,7 +47,7 @@ def take(folder, words=(), follow_links=False):
 
     Raises MaaError F-ROOT if there is no such folder.
     """
-    root, lists, sounds = pathlib.Path(folder), [], {}
+    root, lists, sounds, copies = pathlib.Path(folder), [], {}, {}
     if not root.is_dir():
         raise errors.MaaError("F-ROOT", f"folder is {str(folder)!r}, expected one with a corpus")
     for place, folders, names in os.walk(root, followlinks=follow_links):
@@ -56,10 +58,12 @@ def take(folder, words=(), follow_links=False):
             stem, ending = os.path.splitext(name)
             path = os.path.normpath(os.path.join(place, name))
             if ending.lower() in recordings.ENDINGS:
-                sounds.setdefault((word, composed(stem)), path)
+                first = sounds.setdefault((word, composed(stem)), path)
+                if first != path and first.lower().endswith(ending.lower()):
+                    copies.setdefault(first, []).append(path)
             else:
                 lists.append(path)
-    return Inventory(str(root), follow_links, lists, sounds)
+    return Inventory(str(root), follow_links, lists, sounds, copies)
 
 
 def composed(name):
@@ -71,9 +75,16 @@ def locate(found, names, word=""):
     """The path of the first of some names that is here, or None.
 
     word:   what the folder of the sound holds, unless it holds no word of another sound's either
+
+    Raises MaaError D-DUP if there is another sound of that name and ending.
     """
     keys = ((place, composed(name)) for name in names for place in (word, ""))
-    return next((found.sounds[key] for key in keys if key in found.sounds), None)
+    path = next((found.sounds[key] for key in keys if key in found.sounds), None)
+    if others := found.copies.get(path):
+        places = [os.path.join(found.root, one) for one in (path, *others)]
+        corpus.check_copies(places, root=found.root, follow_links=found.follow_links)
+        del found.copies[path]  # once is enough
+    return path
 
 
 def matching(found, pattern):

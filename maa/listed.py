@@ -1,8 +1,9 @@
 """Sounds of any folder, as a CSV in it lists them.
 
 Conventions: the CSV has the columns file (relative to the folder), label and caption, and may have
-    split, source_id, licence and annotation; see maa.clips.from_folder for their meaning. A file
-    may have several rows with different captions: each is a clip, all of one recording.
+    split, source_id, licence and annotation; see maa.clips.from_folder for their meaning, of which
+    a blank cell has that of no column. A file may have several rows with different captions: each
+    is a clip, all of one recording.
 Notebook: 10_clips.
 """
 
@@ -12,6 +13,8 @@ import os
 import pathlib
 import re
 import unicodedata
+
+import pandas
 
 from maa import corpus, errors, files, recordings, sounds
 
@@ -51,11 +54,12 @@ def find(root, *, table, seconds, made, follow_links=False):
 
 def _rows(path):
     """The table of a folder with every column filled and every row once."""
-    rows = files.read_table(path, ("file", "label", "caption"), str).drop_duplicates()
-    rows["source_id"] = rows.get("source_id", rows.file)
-    rows["licence"] = rows.get("licence", "unknown")
-    rows["annotation"] = rows.get("annotation", "caption")
-    rows["split"] = rows.get("split", rows.source_id.map(corpus.hashed_split))
+    rows = files.read_table(path, ("file", "label", "caption"), str)
+    rows["source_id"] = _filled(rows, "source_id", rows.file)
+    rows["licence"] = _filled(rows, "licence", "unknown")
+    rows["annotation"] = _filled(rows, "annotation", "caption")
+    rows["split"] = _filled(rows, "split", rows.source_id.map(corpus.hashed_split))
+    rows = rows.drop_duplicates()
     for column, code, known in (
         ("split", "C-SPLIT", corpus.SPLITS), ("annotation", "C-ANNOTATION", corpus.ANNOTATIONS)
     ):
@@ -69,6 +73,12 @@ def _rows(path):
             f"different {_differing(rows, twice.iloc[0])}, expected one row"
         )
     return rows
+
+
+def _filled(rows, column, value):
+    """A column with the value in its blank cells, or in all where there is no such column."""
+    own = rows.get(column, pandas.Series("", rows.index))
+    return own.where(own.str.strip() != "", value)
 
 
 def _differing(rows, one):

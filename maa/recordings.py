@@ -1,7 +1,8 @@
 """Real recordings found under one folder: ESC-50 and UrbanSound8K as published, or zips of them.
 
 A table is known by its columns, a sound by its name without ending; so folders, zips and recoded
-copies (.opus for .wav) of a set are read alike. A manifest.csv, where present, adds licences.
+copies (.opus for .wav) of a set are read alike. A clip is refused (D-DUP) if another sound has its
+name and ending. A manifest.csv, where present, adds licences.
 
 Conventions: subsets are the keys of LAYOUTS; a source id is the recording that a clip was cut from,
     "fs" and its freesound number where a set gives one.
@@ -94,7 +95,7 @@ def find(
     rows["annotation"] = [corpus.hashed_annotation(source, split, captioned)
                           for source, split in zip(rows.source_id, rows.split)]
     options = {"seconds": seconds, "follow_links": follow_links, "root": root}
-    return [_clip(row, found_sounds.get(row.stem), options) for row in rows.itertuples()]
+    return [_clip(row, found_sounds.get(row.stem, {}), options) for row in rows.itertuples()]
 
 
 def _check_subsets(subsets, unheard):
@@ -107,13 +108,13 @@ def _check_subsets(subsets, unheard):
 
 
 def _take_inventory(root, follow_links):
-    """(tables with known columns, {name without ending: source of the sound}) under a root."""
+    """(tables with known columns, {name without ending: {ending: sources}}) under a root."""
     tables, found_sounds = [], {}
     known = [layout.columns() for layout in LAYOUTS.values()] + [MANIFEST]
     for source in _sources(pathlib.Path(root), follow_links):
         stem, ending = os.path.splitext(os.path.basename(_file_name(source)))
         if ending.lower() in ENDINGS:
-            found_sounds.setdefault(stem, source)
+            found_sounds.setdefault(stem, {}).setdefault(ending.lower(), []).append(source)
         elif ending.lower() == ".csv":
             with inputs.opened(source, root=root, follow_links=follow_links) as file:
                 content = file.read()
@@ -218,11 +219,11 @@ def _without_shared(rows, heard):
     return rows[~shared]
 
 
-def _clip(row, source, options):
+def _clip(row, kinds, options):
     clip_id = f"{row.subset}-{row.stem}"
     read = functools.partial(
         _read,
-        row.stem if source is None else source,
+        next(iter(kinds.values()), [row.stem]),  # other endings are recoded copies
         caption=corpus.choose(words.phrases(row.label), clip_id),
         expected=row.expected,
         padded=LAYOUTS[row.subset].padded,
@@ -233,8 +234,9 @@ def _clip(row, source, options):
     )
 
 
-def _read(source, *, caption, expected, padded, options):
-    wave = sounds.read(source, expected_seconds=expected, **options)
+def _read(sources, *, caption, expected, padded, options):
+    corpus.check_copies(sources, root=options["root"], follow_links=options["follow_links"])
+    wave = sounds.read(sources[0], expected_seconds=expected, **options)
     return (_trim_end(wave) if padded else wave), caption
 
 

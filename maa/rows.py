@@ -57,7 +57,7 @@ def load(folder):
     """({set: what was heard}, plan, {"names": of the classes, "evaluators": {metric: evaluator}})
     that save() wrote."""
     folder = Path(folder)
-    asked = files.read_table(folder / "asked.csv")
+    asked = evaluation.read_plan(folder / "asked.csv")
     heard = {which: load_file(folder / f"{which}.safetensors") for which in asked["set"].unique()}
     return heard, asked, files.read_json(folder / ABOUT)
 

@@ -111,6 +111,11 @@ def _stretches(rows, samples):
         if corpus.UNSAFE.search(one) or "." in one or len(os.fsencode(one)) > LONGEST_ID:
             raise errors.MaaError(
                 "C-ID", f"id is {one[:80]!r}, expected a name without points, {LONGEST_ID} bytes")
+    once = rows.drop_duplicates(["id", *corpora.SOUND])
+    if len(twice := once.id[once.id.duplicated()]):
+        raise errors.MaaError("C-ID", (
+            f"{len(twice)} ids such as {twice.iloc[0]!r} are of two sounds, expected one; are two "
+            f"tables joined?"))
     numbers = rows.groupby(corpora.SOUND, sort=False).ngroup()
     return {NAME.format(number): part for number, part in rows.groupby(numbers // samples)}
 

@@ -72,7 +72,7 @@ def _samples(sources, counts):
         try:
             for count, sample in enumerate(tariterators.tarfile_samples([source]), 1):
                 yield sample
-        except tarfile.TarError as fault:
+        except (tarfile.TarError, ValueError) as fault:  # the latter of one name twice
             raise errors.MaaError("K-HASH", (
                 f"{path!r} is no whole tar file ({fault.args[0]}), expected {expected} samples; it "
                 f"is damaged: delete it and write it again")) from fault

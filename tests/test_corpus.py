@@ -64,7 +64,7 @@ def test_a_corpus_holds_each_clip_as_a_wav_file_and_a_row(tmp_path):
     assert (rate, soundfile.info(path).subtype) == (16_000, "PCM_16")
     assert np.abs(wave).max() == pytest.approx(0.95, abs=1e-4)
     names = sorted(path.name for path in (tmp_path / "c").iterdir())
-    assert names == ["clips.csv", "rejects.jsonl", "sounds"]
+    assert names == [".lock", "clips.csv", "rejects.jsonl", "sounds"]
 
 
 def test_the_same_clips_give_the_same_bytes(tmp_path):
@@ -118,6 +118,20 @@ def test_a_new_corpus_leaves_nothing_of_the_earlier_one(tmp_path):
     assert [path.name for path in (tmp_path / "sounds").iterdir()] == ["b.wav"]
 
 
+def test_two_writers_do_not_meet(tmp_path):
+    corpus.write(tmp_path, [clip("a")])
+
+    def read():  # while b is written: a second writer would delete what there is of it
+        with pytest.raises(errors.MaaError, match=r"F-LOCKED: .* is locked by pid \d+ on"):
+            corpus.write(tmp_path, [clip("c")])
+        assert list(files.read_table(tmp_path / "clips.csv").id) == ["a"]
+        return clip("b").read()
+
+    corpus.write(tmp_path, [dataclasses.replace(clip("b"), read=read)])
+    assert [path.name for path in (tmp_path / "sounds").iterdir()] == ["b.wav"]
+    assert {*files.hashes(tmp_path)} == {"clips.csv", "rejects.jsonl", "sounds/b.wav"}
+
+
 def test_a29_silence_stays_silent(tmp_path):
     corpus.write(tmp_path, [clip("a", np.zeros(1_600, np.float32))])
     assert not soundfile.read(tmp_path / "sounds" / "a.wav")[0].any()
@@ -149,6 +163,16 @@ def test_no_recording_is_in_two_of_the_three_splits(tmp_path, pair):
         clips = [clip(name, split=split, **same) for name, split in zip(("a", "bb"), pair)]
         with pytest.raises(errors.MaaError, match=f"D-OVERLAP: .*{pair[0]}.*{pair[1]}.* of one"):
             corpus.write(tmp_path, clips)
+
+
+def test_sounds_of_one_name_that_differ_are_refused_and_copies_are_not(tmp_path):
+    for name, content in (("a", b"one"), ("b", b"one"), ("c", b"two")):
+        (tmp_path / name).write_bytes(content)
+    one, copy, other, absent = (tmp_path / name for name in "abcd")
+    corpus.check_copies([one, copy, absent])
+    corpus.check_copies([absent])  # is not opened
+    with pytest.raises(errors.MaaError, match="D-DUP: .*a' and .*c' have one name and other byte"):
+        corpus.check_copies([one, absent, copy, other])
 
 
 def test_a39_silence_is_nobodys_content(tmp_path):

@@ -1,11 +1,13 @@
 """Evaluation: every generator is asked the same, and each answer meets the recording it is for."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from maa import corpus, evaluation, mel, naming, sounds
+from maa import corpus, evaluation, files, mel, naming, sounds
 
 TABLE = pd.DataFrame(
     [(f"{label}-{number}", label, split)
@@ -114,6 +116,15 @@ def test_answers_are_written_in_order_and_heard_again(tmp_path):
     assert waves.mean(1).tolist() == pytest.approx([0.1, 0.2, 0.3], abs=1e-4)
 
 
+def test_a_plan_of_numbers_for_labels_is_read_as_the_words_that_they_are(tmp_path):
+    told = plan(["unheard"]).assign(label=["0", "07", "1e5"], prompt="", reference="True",
+                                    steps=7, guidance=[1.5, math.nan, 2.0])
+    files.write_table(tmp_path / "plan.csv", told)
+    assert evaluation.read_plan(tmp_path / "plan.csv").equals(told)
+    files.write_table(tmp_path / "plan.csv", told[["set", "seed"]])  # as small plans of tests
+    assert evaluation.read_plan(tmp_path / "plan.csv").equals(told[["set", "seed"]])
+
+
 def test_answers_made_anew_take_the_place_of_the_old(tmp_path):
     for value in (0.1, 0.3):
         evaluation.answer(lambda prompts, seeds: [level(value, 0.1)] * len(prompts),
@@ -148,7 +159,8 @@ def test_a_pipeline_is_asked_with_a_generator_for_each_seed():
 
 def test_a_reference_fills_the_time_and_two_share_it():
     waves = {"a": level(0.2), "b": level(-0.4)}
-    asked = pd.DataFrame({"reference": ["a", "a+b", "b+a"]})
+    asked = pd.DataFrame({"set": ["held_out", "two_events", "two_events"],
+                          "reference": ["a", "a+b", "b+a"]})
     found = evaluation.references(asked, waves, 3.0)
     assert found.shape == (3, 48_000) and found.dtype == torch.float32
     half = 24_000
@@ -159,7 +171,7 @@ def test_a_reference_fills_the_time_and_two_share_it():
 
 
 def test_stand_ins_are_training_clips_of_the_same_labels_in_the_same_order():
-    asked = pd.DataFrame({"set": "held_out", "label": ["dog", "dog+dog"] * 20,
+    asked = pd.DataFrame({"set": ["held_out", "two_events"] * 20, "label": ["dog", "dog+dog"] * 20,
                           "reference": ["x", "y+z"] * 20, "seed": range(40)})
     found = evaluation.stand_ins(asked, TABLE, 0)
     for label, reference in zip(found.label, found.reference):
@@ -177,6 +189,25 @@ def test_a_set_with_a_label_that_was_not_trained_on_has_no_stand_ins():
     asked = pd.DataFrame({"set": ["held_out", "unheard", "unheard", "two_events", "held_out"],
                           "label": ["dog", "siren", "dog", "dog+siren", "dog"], "reference": "x"})
     assert list(evaluation.stand_ins(asked, TABLE, 0).index) == [0, 4]
+
+
+def test_a_plus_in_a_label_or_an_id_joins_no_two():
+    """drum+bass is one label, beside which drum and bass are two."""
+    table = pd.DataFrame([(f"{label}-{split}{more}", label, split, "said")
+                          for label in ("drum+bass", "drum", "bass")
+                          for split in ("train", "held_out") for more in ("", "+")],
+                         columns=["id", "label", "split", "caption"])
+    asked = plan(["held_out", "two_events"], table=table)
+    two = asked[asked["set"] == "two_events"]
+    assert set(two.label) <= {"bass+drum", "drum+bass"}
+    assert set(two.reference) <= {"bass-held_out+drum-held_out", "drum-held_out+bass-held_out"}
+    found = evaluation.stand_ins(asked, table, 0)
+    assert found.label.equals(asked.label)
+    alone = found[(found.label == "drum+bass") & (found["set"] == "held_out")]
+    assert len(alone) == 2 and alone.reference.str.startswith("drum+bass-train").all()
+    waves = {one: level(number / 20) for number, one in enumerate(table.id)}
+    heard = evaluation.references(alone, waves, 1.0)
+    assert heard[:, 0].tolist() == pytest.approx([waves[one][0] for one in alone.reference])
 
 
 def test_the_order_is_right_where_each_half_is_more_like_its_own_event():

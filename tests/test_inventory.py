@@ -33,6 +33,17 @@ def test_the_first_name_that_is_here_is_taken(root):
     assert inventory.locate(found, ("a", "d")) is None
 
 
+def test_another_sound_of_the_name_that_is_asked_for_is_told_of(root):
+    made_corpora.write(root / "full/a.wav", "another")
+    made_corpora.write(root / "full/b.wav", "another")
+    found = fill(root, "wavs/a.wav", "wavs/b.wav", "wavs/c.wav", "copy/c.wav", "wavs/a.flac")
+    assert inventory.locate(found, "c") == "copy/c.wav"
+    (root / "wavs/b.wav").unlink()  # b is not asked for, and is not read
+    for _ in range(2):
+        with pytest.raises(errors.MaaError, match="D-DUP: .*full/a.wav' and .*wavs/a.wav' have"):
+            inventory.locate(found, "a")
+
+
 def test_sounds_of_one_name_are_told_apart_by_their_folders(root):
     fill(root, "audio_first/a.wav", "Second/a.wav", "b.wav")
     found = inventory.take(root, ["first", "second"])

@@ -58,6 +58,26 @@ def test_a_row_that_contradicts_another_is_refused_by_what_differs(tmp_path, col
         made(tmp_path, "\n".join([",".join(header), *rows]) + "\n")
 
 
+@pytest.mark.parametrize("column", ["source_id", "licence", "annotation", "split"])
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_blank_cell_means_what_a_missing_column_does(tmp_path, column, blank):
+    names = [f"{number}.wav" for number in range(10)]
+    made_sounds.folder(tmp_path / "in", "".join(["file,label,caption\n", *(
+        f"{name},dog,a dog\n" for name in names)]), names)
+    plain = listed._rows(tmp_path / "in/clips.csv")
+    (tmp_path / "in/blank.csv").write_text("".join([f"file,label,caption,{column}\n", *(
+        f"{name},dog,a dog,{blank}\n" for name in names)]))
+    found = listed._rows(tmp_path / "in/blank.csv")
+    assert set(found.split) == {"train", "held_out"} and list(found.source_id) == names
+    assert found[plain.columns].equals(plain)
+
+
+def test_a_row_that_is_there_with_a_blank_and_without_counts_once(tmp_path):
+    rows = "a.wav,dog,a dog,\na.wav,dog,a dog,a.wav\n"
+    table, codes = made(tmp_path, "file,label,caption,source_id\n" + rows + "b.wav,cat,a cat,fs1\n")
+    assert list(table.source_id) == ["a.wav", "fs1"] and codes == []
+
+
 @pytest.mark.parametrize("file", ["-AbC.wav", "007.wav", "1e5.wav", "True.wav"])
 def test_a_name_that_looks_like_a_number_or_an_option_is_a_name(tmp_path, file):
     """C20: and its id, which is a file name, is no option of any command."""

@@ -101,6 +101,24 @@ def test_each_clip_has_its_own_sound(tmp_path):
     assert np.abs(np.fft.rfft(wave)).argmax() * 2 == 800
 
 
+def test_another_sound_of_the_name_of_a_clip_is_not_taken_for_it(tmp_path):
+    as_folders(tmp_path)
+    write(tmp_path / "AAA-mine" / "1-100-A-0.wav", sound(56))
+    found = find(tmp_path)
+    with pytest.raises(errors.MaaError, match="D-DUP: .*AAA-mine.* and .*ESC-50-master.* have"):
+        found["esc-1-100-A-0"].read()
+    found["esc-3-200-A-1"].read()
+
+
+def test_copies_of_a_clip_are_as_good_as_one_whether_zipped_or_recoded(tmp_path):
+    as_one_zip(tmp_path)
+    plain = {name: clip.read()[0] for name, clip in find(tmp_path).items()}
+    as_folders(tmp_path)
+    write(tmp_path / "UrbanSound8K" / "opus" / "100-3-0-0.opus", sound(10, "OGG", "OPUS"))
+    again = {name: clip.read()[0] for name, clip in find(tmp_path).items()}
+    assert all(np.array_equal(again[name], wave) for name, wave in plain.items())
+
+
 def test_a_manifest_gives_recordings_licences_and_lengths(tmp_path):
     as_zips(tmp_path)
     manifest = (

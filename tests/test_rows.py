@@ -100,6 +100,16 @@ def test_what_was_heard_comes_back_from_disk_with_its_plan_and_the_names_of_its_
         assert all(np.array_equal(found[which][name], array) for name, array in arrays.items())
 
 
+def test_labels_that_are_numbers_are_recognised_from_disk_as_they_were_before(tmp_path):
+    heard = hear(mels_of([(20.0, 0.0), (0.0, 20.0)]), ["low"] * 2, "held_out")
+    told = plan(held_out=2).assign(label=["0", "1"])
+    rows.save(tmp_path, {"held_out": heard}, Judge(), told)
+    found, again, _ = rows.load(tmp_path)
+    before, after = (values(rows.recognition(one, ["0", "1"], part.label)) for one, part in (
+        (heard, told), (found["held_out"], again)))
+    assert before == after and after["accuracy"] == 1.0
+
+
 def test_arrays_in_any_order_of_memory_come_back_as_they_were(tmp_path):
     turned = {name: np.asfortranarray(array) for name, array in noise(3).items()}
     rows.save(tmp_path, {"unheard": turned}, Judge(), plan(unheard=3))

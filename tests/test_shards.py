@@ -231,6 +231,16 @@ def test_rows_that_cannot_be_shards_are_refused(tmp_path):
         shards.write(tmp_path / "out", table, samples=0)
 
 
+def test_one_id_for_two_sounds_is_refused_and_for_two_captions_is_not(tmp_path):
+    table = made_corpora.rows(tmp_path / "in", 2)
+    for samples in (1, 2):
+        with pytest.raises(errors.MaaError, match="C-ID: 1 ids such as 'a' are of two sounds"):
+            shards.write(tmp_path / "out", table.assign(id="a"), samples=samples)
+    assert not (tmp_path / "out").exists()
+    shards.write(tmp_path / "out", table.assign(id="a", file=table.file.iloc[0]))
+    assert [name for name, _, _ in streams.read(tmp_path / "out")] == ["a"]
+
+
 def test_tar_files_of_others_are_neither_replaced_nor_deleted(tmp_path):
     """A40."""
     table = made_corpora.rows(tmp_path / "in", 2)

@@ -1,11 +1,13 @@
 """maa.streams: every process reads its share of the shards, and damage is noticed."""
 
+import tarfile
+
 import made_corpora
 import numpy as np
 import pytest
 import torch
 
-from maa import errors, shards, streams
+from maa import errors, files, shards, streams
 
 
 def test_ranks_and_workers_share_the_shards_and_lose_none(tmp_path, monkeypatch):
@@ -55,6 +57,19 @@ def test_a_shard_with_a_damaged_header_is_not_a_short_one(tmp_path, place, told)
     content[starts[(0, 2, 3)[place]] + 150] ^= 1  # in the checksum
     path.write_bytes(content)
     with pytest.raises(errors.MaaError, match=f"K-HASH: .*{told}"):
+        list(streams.read(tmp_path / "out"))
+
+
+def test_a_shard_with_one_name_twice_is_damaged(tmp_path):
+    shards.write(tmp_path / "out", made_corpora.rows(tmp_path / "in", 1))
+    path, index = tmp_path / "out/000000.tar", tmp_path / "out/index.json"
+    with tarfile.open(path) as archive:
+        members = [(one.name, archive.extractfile(one).read()) for one in archive]
+    path.write_bytes(shards._packed(2 * members))
+    told = files.read_json(index)
+    told["shards"][path.name]["bytes"] = path.stat().st_size
+    files.write_json(index, told)
+    with pytest.raises(errors.MaaError, match="K-HASH: .*000000.tar' is no whole tar .*duplicate"):
         list(streams.read(tmp_path / "out"))
 
 
