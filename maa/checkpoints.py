@@ -7,6 +7,7 @@ Notebook: 22_diffusion.
 
 import hashlib
 import io
+import itertools
 from pathlib import Path
 
 import torch
@@ -50,6 +51,12 @@ def latest(folder, device="cpu"):
         if state is not None:
             return path, state
     return None, None
+
+
+def remove_newer(folder, path):
+    """Remove what latest() passed over to come to `path`: it would be kept in place of new ones."""
+    for damaged in itertools.takewhile(lambda one: one != path, newest(folder)):
+        damaged.unlink()
 
 
 def refuse_changes(old, new, path):

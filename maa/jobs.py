@@ -95,9 +95,12 @@ def checked(folder, rows, scale, name, variant=""):
     parameters = {"scale": scale, **rows[section][scale], **changed}
     check_parameters(f"section {section!r}, row {scale!r}", parameters,
                      notebooks.parameters(notebook))
-    limits = rows[LIMITS]
-    return Job(name, scale, notebook, parameters, limits["minutes"][section][scale],
-               limits["gpus"].get(section, {}).get(scale, 0), variant)
+    minutes, gpus = (rows[LIMITS][one].get(section, {}) for one in ("minutes", "gpus"))
+    if scale not in minutes:
+        raise MaaError("R-SCALE", (
+            f"limits.minutes of params.yaml has no {scale!r} for {section!r}, expected minutes "
+            f"after which it is stopped, as for {', '.join(minutes) or 'other sections'}"))
+    return Job(name, scale, notebook, parameters, minutes[scale], gpus.get(scale, 0), variant)
 
 
 def check_parameters(place, row, cell):

@@ -32,6 +32,7 @@ from maa import corpus, files, requests, run, sharing, stopping, tarred
 from maa.errors import MaaError
 
 MOST_AT_ONCE = 65_536  # clips that an expert hears
+MOST_WORKERS = 4_096  # on one machine
 GRACE = 60  # seconds that a worker gets to stop; it finishes a batch
 ALL_ALIKE = range(2, 8)  # exit statuses of MaaError: any other worker would fail in the same way
 PART = ".maa-*.tmp"  # left by a process that was killed while it wrote
@@ -42,7 +43,7 @@ def supervise(job, command, processes):
 
     command:   that starts a worker, but for its place
 
-    Raises MaaError F-WORKERS if workers die and no shard is finished any more.
+    Raises MaaError F-WORKERS if workers die and no shard is dealt with, or none has a result yet.
     Source: Section 3.2.1.  Notebook: 11_pseudo_captions.
     """
     def start(place):
@@ -63,7 +64,7 @@ def supervise(job, command, processes):
                 if status == 0:
                     continue
                 deaths, left, before = deaths + 1, len(job.left()), left
-                deaths = 1 if left < before else deaths
+                deaths = 1 if left < before and job.has_results() else deaths
                 if deaths > processes * sharing.TRIES:
                     raise MaaError("F-WORKERS", (
                         f"{deaths} workers died, the last with status {status}, and no shard was "
@@ -195,7 +196,7 @@ def main(arguments=None):
             return 0
         command = [sys.executable, "-m", "maa.labelling", *arguments]
         with run.stoppable():
-            return supervised(job, command, max(1, wanted.processes))
+            return supervised(job, command, wanted.processes)
     except MaaError as error:
         print(f"maa: {error}", file=sys.stderr)
         return error.exit_status
@@ -211,10 +212,22 @@ def job_of(wanted):
     shards = sorted(wanted.shards.glob("*.tar"))
     if not shards:
         raise MaaError("D-EMPTY", f"{str(wanted.shards)!r} has no *.tar; is it the right folder?")
-    options = files.read_json(wanted.options) if wanted.options else {}
+    options = options_of(wanted.options) if wanted.options else {}
+    requests.whole(wanted.processes, "--processes", 1, MOST_WORKERS, "P-RANGE")
     share = requests.number(wanted.max_reject, "--max-reject", 0, 1)
     batch = requests.whole(wanted.batch, "--batch", 1, MOST_AT_ONCE, "P-RANGE")
     return sharing.Job(shards, wanted.out, wanted.label, options, wanted.seed, batch, share)
+
+
+def options_of(path):
+    """The keywords in a JSON file; MaaError C-JSON if there are none."""
+    if not path.is_file():
+        raise MaaError("C-JSON", f"--options {str(path)!r} is no file; is the name right?")
+    options = files.read_json(path)
+    if not isinstance(options, dict):
+        raise MaaError("C-JSON", f"{str(path)!r} holds {requests.shown(options)}, expected a "
+                                 f"dict: the keywords of the label")
+    return options
 
 
 def parser():

@@ -18,6 +18,7 @@ from maa.errors import MaaError
 
 LOG_COLUMNS = ["step", "split", "name", "value"]
 APART = 1_000_003  # between the seeds of two processes
+OF_A_TURN = ("learning_rate", "betas", "weight_decay", "clip", "begin")  # a resume must not change
 
 
 class Run:
@@ -79,6 +80,13 @@ class Run:
         return min(1, (self.step + 1) / max(1, self.warm_up * self.steps)) * (
             0.5 + 0.5 * math.cos(math.pi * self.step / self.steps))
 
+    def schedule(self):
+        """{name: value} of what each step depends on, whether the settings name it or not."""
+        return {"steps": self.steps, "warm_up": self.warm_up, "seed": self.seed,
+                "decay": self.decay} | {
+            f"{name} of turn {place}": getattr(turn, name)
+            for place, turn in enumerate(self.turns, 1) for name in OF_A_TURN}
+
     @contextlib.contextmanager
     def only(self, names):
         """Gradients for the parameters of these modules alone."""
@@ -86,9 +94,11 @@ class Run:
                   for p in m.parameters() if p.requires_grad]
         for parameter in others:
             parameter.requires_grad_(False)
-        yield
-        for parameter in others:
-            parameter.requires_grad_(True)
+        try:
+            yield
+        finally:
+            for parameter in others:
+                parameter.requires_grad_(True)
 
     def log(self):
         """Mean losses since the last row → log.csv. Not finite: stop here, before any save."""
@@ -119,7 +129,8 @@ class Run:
         sums = {name: float(total) for name, (total, _) in self.sums.items()}
         self.check(processes.means(sums, self.device))
         state = {
-            "step": self.step, "settings": self.settings, "sums": self.sums,
+            "step": self.step, "settings": self.settings, "schedule": self.schedule(),
+            "sums": self.sums,
             "modules": {n: m.state_dict() for n, m in self.modules.items()},
             "averages": {n: m.state_dict() for n, m in self.averages.items()},
             "optimizers": [o.state_dict() for o in self.optimizers],
@@ -134,12 +145,16 @@ class Run:
         """Continue from the newest whole checkpoint, if there is one."""
         path, state = checkpoints.latest(self.folder, self.device)
         self.refuse_others(path)
+        if processes.rank() == 0:  # all have read by now
+            checkpoints.remove_newer(self.folder, path)
         if state is None:
             return
         first, *_ = processes.gathered(self.settings)  # shares of scenes are not of one size
         own = first | {"processes": processes.count()}
         theirs = state["settings"] | {"processes": len(state["generator"])}
         checkpoints.refuse_changes(theirs, own, path)
+        schedule = self.schedule()
+        checkpoints.refuse_changes(state.get("schedule", schedule), schedule, path)
         for name, module in self.modules.items():
             module.load_state_dict(state["modules"][name])
         for name, average in self.averages.items():

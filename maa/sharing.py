@@ -71,6 +71,9 @@ class Job:
     def left(self):
         return [shard for shard in self.shards if self.is_left(shard)]
 
+    def has_results(self):
+        return any(self.result(shard).exists() for shard in self.shards)
+
 
 def work(job, label, stopped=()):
     """Label shards until none is left; one that is locked is another's, unless that one dies.

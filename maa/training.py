@@ -86,7 +86,8 @@ def train(folder, *, modules, turns, batch, steps, settings, seed=0, averaged=()
     modules:   {name: torch module}; moved to the device and trained in place
     turns:     list of Turn, taken in order at every step
     batch:     batch(generator) -> dict of tensors on the device
-    settings:  {name: value} that make this run what it is; a resume with others is refused
+    settings:  {name: value} that make this run what it is; a resume with others is refused, or
+               with other steps, warm_up, seed, decay or numbers of a Turn
     warm_up:   share of the steps over which the learning rate rises to its peak
     averaged:  names of modules whose moving average (EMA, `decay`) is kept
     save_every:  steps between checkpoints, or more: a run writes MOST of them at the most

@@ -58,6 +58,18 @@ def test_nothing_is_read_where_all_are_damaged(tmp_path):
         assert checkpoints.latest(tmp_path) == (None, None)
 
 
+def test_those_passed_over_as_damaged_are_removed_and_no_whole_one(tmp_path):
+    for step in (1, 2):
+        checkpoints.write(tmp_path, step, state(step))
+    older, newest = sorted(tmp_path.iterdir())
+    checkpoints.remove_newer(tmp_path, newest)
+    assert checkpoints.newest(tmp_path) == [newest, older]
+    checkpoints.remove_newer(tmp_path, older)
+    assert checkpoints.newest(tmp_path) == [older]
+    checkpoints.remove_newer(tmp_path, None)
+    assert checkpoints.newest(tmp_path) == []
+
+
 def test_the_same_settings_are_accepted_in_any_order():
     old, new = {"seed": 0, "labels": ["a"]}, {"labels": ["a"], "seed": 0}
     assert checkpoints.refuse_changes(old, new, Path("run/step.pt")) is None

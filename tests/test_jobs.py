@@ -2,8 +2,10 @@
 
 import made_projects
 import pytest
+import yaml
 
 from maa import jobs
+from maa.errors import MaaError
 
 VARIANTS = {"bert": {"encoder": "bert"}, "plain": {"events": 0}, "t5": {"encoder": "t5"}}
 CELL = 'variant = "bert"\nencoder = "clap"\nevents = 2'
@@ -27,6 +29,21 @@ def test_a_job_has_the_row_the_scale_and_the_limits_of_its_notebook(tmp_path):
     (job,) = jobs.prepare(folder, "mini")
     assert job.parameters == {"scale": "mini", "seed": 3}
     assert (job.name, job.scale, job.minutes, job.gpus) == ("10_one", "mini", 5, 0)
+
+
+def test_a_scale_without_minutes_is_refused_and_the_table_that_lacks_it_named(tmp_path):
+    folder = made_projects.project(
+        tmp_path / "project", {"10_one": made_projects.notebook("1")}, row={"seed": 3})
+    rows = jobs.read_yaml(folder / "params.yaml")
+    rows["one"]["mine"] = {"seed": 3}
+    (folder / "params.yaml").write_text(yaml.safe_dump(rows))
+    told = "R-SCALE: limits.minutes of params.yaml has no 'mine' for 'one', expected .* mini"
+    with pytest.raises(MaaError, match=told) as caught:
+        jobs.prepare(folder, "mine")
+    assert caught.value.exit_status == 2
+    rows["limits"]["minutes"]["one"]["mine"] = 4
+    (folder / "params.yaml").write_text(yaml.safe_dump(rows))
+    assert [job.minutes for job in jobs.prepare(folder, "mine")] == [4]
 
 
 @pytest.mark.parametrize("row", [{"seed": 1.5}, {"seed": None}])

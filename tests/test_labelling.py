@@ -5,6 +5,7 @@ import json
 import math
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -224,6 +225,34 @@ def test_workers_that_can_do_nothing_are_not_replaced_for_ever(tmp_path, capfd):
         labelling.supervise(one, dying, 1)
 
 
+SETS_ASIDE_AND_DIES = """
+import os, pathlib, sys
+for claim in sorted(pathlib.Path(sys.argv[1]).iterdir()):
+    if not (claim / "state.json").exists():
+        (claim / "state.json").write_text('{"code": "F-DIED", "reason": "its workers died"}')
+        os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("results, left", [(0, 4), (1, 0)])
+def test_shards_are_not_set_aside_for_ever_where_none_was_ever_labelled(
+        tmp_path, capfd, results, left):
+    """As a label() does that always fails; one that gave a result may fail at many shards."""
+    one = job(write_shards(tmp_path / "tars", 8 + results, 0), tmp_path / "out")
+    for shard in one.shards:
+        one.claim(shard).mkdir(parents=True)
+    for shard in one.shards[:results]:
+        one.note(shard, {"bytes": 0})
+        files.atomic_write(one.result(shard), b"")
+    command = [sys.executable, "-c", SETS_ASIDE_AND_DIES, str(tmp_path / "out" / "claims")]
+    if results:
+        assert labelling.supervise(one, command, 1) == 0
+    else:
+        with pytest.raises(MaaError, match="F-WORKERS: 4 workers died, .* no shard was finished"):
+            labelling.supervise(one, command, 1)
+    assert len(one.left()) == left
+
+
 def test_processes_that_accelerate_launches_are_workers_and_the_first_merges(tmp_path):
     """With the environment that accelerate gives each process."""
     shards, log = write_shards(tmp_path / "tars", 10), tmp_path / "log"
@@ -307,12 +336,30 @@ def test_a_share_of_unreadable_sounds_may_be_allowed(tmp_path, capfd, share, sta
 
 
 @pytest.mark.parametrize("option, value", [
-    ("--max-reject", "1.5"), ("--max-reject", "-0.1"), ("--max-reject", "nan"), ("--batch", "0")])
+    ("--max-reject", "1.5"), ("--max-reject", "-0.1"), ("--max-reject", "nan"), ("--batch", "0"),
+    ("--processes", "-3"), ("--processes", "0")])
 def test_an_option_out_of_range_is_refused_before_any_work(tmp_path, capfd, option, value):
     write_tar(tmp_path / "tars" / "one.tar", clip(0))
     one = job(tmp_path / "tars", tmp_path / "out")
     assert labelling.main([*arguments(one, 1, tmp_path), option, value]) == 2
     assert f"P-RANGE: {option} is {value}, expected" in capfd.readouterr().err
+    assert not one.out.exists()
+
+
+@pytest.mark.parametrize("content, said", [
+    (None, "C-JSON: --options '.*options.json' is no file; is the name right"),
+    ("5", "C-JSON: '.*options.json' holds 5 .int., expected a dict: the keywords of the label"),
+    ("{", "C-JSON: '.*options.json' is not JSON in UTF-8"),
+])
+def test_options_that_are_no_keywords_are_refused_in_one_line(tmp_path, capfd, content, said):
+    write_tar(tmp_path / "tars" / "one.tar", clip(0))
+    one = job(tmp_path / "tars", tmp_path / "out")
+    command = arguments(one, 1, tmp_path)
+    (tmp_path / "options.json").unlink()
+    if content:
+        (tmp_path / "options.json").write_text(content)
+    assert labelling.main(command) == 3
+    assert re.fullmatch(f"maa: {said}.*\n", capfd.readouterr().err)
     assert not one.out.exists()
 
 

@@ -205,6 +205,49 @@ def test_T10_a_changed_setting_is_refused_and_named(tmp_path):
         line(tmp_path, learning_rate=0.2)
 
 
+def unnamed(folder, learning_rate=0.1, clip=1.0, **options):
+    """Two steps whose settings name nothing."""
+    model = torch.nn.Linear(1, 1)
+    turn = training.Turn(
+        ("line",), lambda now, step: (model(now["x"]).mean(), {}), learning_rate, clip=clip)
+    training.train(folder, modules={"line": model}, turns=[turn], settings={},
+                   batch=lambda generator: {"x": torch.ones(2, 1)}, **{"steps": 2, **options})
+
+
+@pytest.mark.parametrize("changed, words", [
+    ({"steps": 4}, "steps is 4, was 2"), ({"steps": 1}, "steps is 1, was 2"),
+    ({"seed": 5}, "seed is 5, was 0"), ({"decay": 0.5}, "decay is 0.5, was 0.999"),
+    ({"warm_up": 0.5}, "warm_up is 0.5, was 0.05"),
+    ({"learning_rate": 0.2}, "learning_rate of turn 1 is 0.2, was 0.1"),
+    ({"clip": 3.0}, "clip of turn 1 is 3.0, was 1.0")])
+def test_T10_a_changed_schedule_is_refused_though_no_setting_names_it(tmp_path, changed, words):
+    unnamed(tmp_path)
+    with pytest.raises(MaaError, match=f"T-SETTINGS: .* with other settings: {words}; set them"):
+        unnamed(tmp_path, **changed)
+    unnamed(tmp_path, save_every=7, log_every=3)
+
+
+def test_a_checkpoint_from_before_schedules_were_kept_is_resumed(tmp_path):
+    unnamed(tmp_path)
+    path, state = checkpoints.latest(tmp_path)
+    path.unlink()
+    assert state.pop("schedule")["betas of turn 1"] == (0.9, 0.999)
+    checkpoints.write(tmp_path, 2, state)
+    unnamed(tmp_path)
+
+
+def test_a_step_that_fails_leaves_no_network_frozen(tmp_path):
+    modules = {name: torch.nn.Linear(1, 1) for name in ("line", "other")}
+
+    def loss(now, step):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        training.train(tmp_path, modules=modules, turns=[training.Turn(("line",), loss, 0.1)],
+                       batch=lambda generator: {}, steps=1, settings={})
+    assert all(one.requires_grad for one in modules["other"].parameters())
+
+
 def test_T06_a_loss_that_is_nan_stops_and_names_the_last_good_checkpoint(tmp_path):
     with pytest.raises(MaaError, match=r"T-NAN.*step-00000020-") as caught:
         line(tmp_path, fault=lambda step, value: value * (float("nan") if step == 22 else 1))
@@ -250,6 +293,18 @@ def test_T19_a_damaged_newest_checkpoint_is_passed_over_with_a_warning(tmp_path)
     with pytest.warns(UserWarning, match="K-HASH"):
         again = line(tmp_path)
     assert torch.equal(again.weight, whole.weight)
+
+
+def test_T19_new_checkpoints_are_kept_though_all_of_later_steps_were_damaged(
+        tmp_path, monkeypatch):
+    line(tmp_path)
+    for path in checkpoints.newest(tmp_path):
+        path.write_bytes(path.read_bytes()[:-1])
+    stop_at(25, monkeypatch)
+    with pytest.warns(UserWarning, match="K-HASH"), pytest.raises(KeyboardInterrupt):
+        line(tmp_path)
+    kept = [path.name[:13] for path in checkpoints.newest(tmp_path)]
+    assert kept == ["step-00000020", "step-00000010"]
 
 
 def test_training_leaves_the_global_generator_alone():
