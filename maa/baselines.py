@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from maa import mel, sounds, training
+from maa import mel, requests, sounds, training
 from maa.errors import MaaError
 
 
@@ -108,33 +108,41 @@ def generate(name, where, prompts, seconds, seed, *, local_files_only=True, **kn
 
     name:      a word of PUBLISHED
     where:     folder or name as in load, or the pipeline that load gave
+    prompts:   a text, or several
     seed:      of the first sound; the next ones have seed + 1, …
     knobs:     in place of the recommended ones in PUBLISHED[name].knobs
     returns    (sounds, round(seconds * 16000)) float32 array
 
     Raises ValueError for an unknown name or knob, or a length the system cannot make; MaaError as
-    load.
+    load, P-EMPTY, P-TYPE or P-TEXT for prompts that are none.
     Source: Table 1.  Notebook: 23_diffsound.
     """
     system = known(name)
     if unknown := sorted(set(knobs) - set(system.knobs)):
         raise ValueError(f"{name} has no knobs {unknown}, expected some of {sorted(system.knobs)}")
+    prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+    requests.texts(prompts)  # refuses what is no text; the systems read them as they were given
     by_path = isinstance(where, (str, Path))
     pipe = load(name, where, local_files_only) if by_path else where
     if not 0 < seconds <= system.longest(pipe):
         raise ValueError(f"{seconds} s asked of {name}, expected above 0 and at most "
                          f"{system.longest(pipe):.1f}: it was trained on no longer sounds")
+    rate, samples, made = system.rate(pipe), round(seconds * mel.RATE), []
+    if round(int(seconds * rate) * mel.RATE / rate) < samples:  # where diffusers would cut
+        seconds = min(seconds + 1 / rate, system.longest(pipe))
     asked = system.knobs | knobs | system.ask(seconds)
-    made = []
     for row, prompt in enumerate(prompts):
         generator = torch.Generator().manual_seed(seed + row)
         audio = pipe(prompt, generator=generator, output_type="np", **asked).audios[0]
-        made.append(fitted(audio, system.rate(pipe), round(seconds * mel.RATE)))
+        made.append(fitted(audio, rate, samples))
     return np.stack(made)
 
 
 def fitted(audio, rate, samples):
-    """One channel at 16 kHz, cut to `samples`: (channels, any) or (any,) → (samples,) float32.
+    """One channel at 16 kHz, cut to `samples` and to -1 … 1.
+
+    audio:     (channels, any) or (any,)
+    returns    (samples,) float32
 
     Raises ValueError if the sound is shorter than that.
     """
@@ -143,4 +151,4 @@ def fitted(audio, rate, samples):
     if len(wave) < samples:
         raise ValueError(f"sound has {len(wave)} samples at 16 kHz, expected {samples} or more; "
                          f"does {rate} Hz belong to it?")
-    return wave[:samples]
+    return np.clip(wave[:samples], -1, 1)

@@ -37,8 +37,8 @@ class Chain:
     compiled:  False leaves the operations as they are
     recorded:  False runs them one by one, as on a CPU
 
-    Raises MaaError P-STEPS, P-RANGE, P-DURATION as the pipeline does, P-RANGE for other shares, and
-    P-FAST for a recording without a GPU.
+    Raises MaaError P-STEPS, P-RANGE, P-COUNT, P-DURATION, P-MEMORY as the pipeline does, P-RANGE
+    for other shares, and P-FAST for a recording without a GPU.
     """
 
     def __init__(self, pipe, *, sounds=1, seconds=10.0, steps=25, guidance=3.0, within=(0.0, 1.0),
@@ -50,9 +50,10 @@ class Chain:
             raise MaaError("P-FAST", f"recorded is True and the pipeline is on {self.place}, "
                                      f"expected a GPU, whose work is recorded; leave recorded "
                                      f"False, or move the pipeline with pipe.to('cuda')")
-        self.pipe = copy.deepcopy(pipe)
+        sounds = requests.whole(sounds, "sounds", 1, requests.MOST, "P-COUNT")
         self.guidance, self.dtype = requests.guidance(guidance), dtype
         self.length = requests.samples(seconds, pipe.unet.config.sample_size[1])
+        self.pipe = copy.deepcopy(pipe)
         self.scheduler = self.pipe.scheduler
         diffusion.begin(self.scheduler, steps)  # in host memory: constants of a recording
         self.times = self.scheduler.timesteps.to(self.place)
@@ -63,12 +64,15 @@ class Chain:
             for call in (text.encode_tokens, diffusion.guided_noise, autoencoder.decode))
         shape = (sounds, pipe.unet.config.in_channels, mel.BANDS // mel.COLUMN,
                  mel.columns(self.length / mel.RATE))
+        need = requests.memory(self.pipe.unet, self.pipe.vae, sounds, shape[-1])
+        requests.check_size(self.length, sounds, need, self.place)
         self.noise = torch.zeros(shape, device=self.place)
         self.ids = torch.zeros(1 + sounds, text.TOKENS, dtype=torch.long, device=self.place)
         self.mask, self.words = torch.ones_like(self.ids), None
         self.graphs = {}
         # published text encoders, left as they are, make masks in host memory: not to be replayed
-        self.record((PARTS if compiled else PARTS[1:]) if recorded else ())
+        self.record((PARTS if compiled else PARTS[1:]) if recorded else (),
+                    TRIES if compiled or recorded else 1)  # once, so that each part can run alone
 
     def lighten(self, compiled):
         """Half the bytes, channels last, and nothing done twice: the copy's networks in place."""
@@ -86,14 +90,16 @@ class Chain:
 
     @torch.no_grad()
     @torch.backends.cudnn.flags(enabled=True, benchmark=True)
-    def record(self, recorded):
+    def record(self, recorded, tries):
         """Run each part until it is compiled; then keep it as a graph, if it is of `recorded`.
+
+        tries:     runs of each part
 
         cuDNN's guess at its fastest kernel can be far off (43 ms for one convolution of BigVGAN
         that takes .1), so that it tries them.
         """
         for part in PARTS:
-            for _ in range(TRIES):
+            for _ in range(tries):
                 getattr(self, part)()
             if part in recorded:
                 torch.cuda.synchronize()
@@ -120,7 +126,9 @@ class Chain:
         self.prepare(prompts, generator, noise)
         for part in PARTS:
             self.run(part)
-        return self.wave.cpu()
+        waves = self.wave.cpu()
+        requests.check_finite(waves, self.dtype)
+        return waves
 
     def prepare(self, prompts, generator=None, noise=None):
         """Put token numbers and noise where the recorded parts read them."""
@@ -128,6 +136,7 @@ class Chain:
         if len(prompts) != len(self.noise):
             raise ValueError(f"{len(prompts)} prompts for a chain of {len(self.noise)} sounds, "
                              f"expected as many; make another Chain for another number")
+        requests.note_cut(self.pipe.tokenizer, prompts, text.TOKENS)
         ids, mask = text.tokenize(self.pipe.tokenizer, ["", *prompts])
         self.ids.copy_(ids, non_blocking=True)
         self.mask.copy_(mask, non_blocking=True)

@@ -116,16 +116,17 @@ def evaluate(
     requests.choice(corpus, corpora.READERS, "CORPUS", "P-CORPUS")
     requests.choice(part, corpora.SPLITS[corpus], "--part", "P-CORPUS")
     requests.whole(at_once, "--at-once", 1, requests.MOST, "P-COUNT")
+    numbers = replication.settled(seconds, steps, guidance)
     rival = published_diffsound.lies_in(model)
     quickly = form(quick, rival)
     table = corpora.read(corpus, folder, splits={part: replication.SET})
-    asked = replication.plan(table)
+    asked = replication.plan(table, seed=0)
     judges = replication.load_judges(melception, statistics, clap, tokenizer)
     pipe = published_diffsound.load(model) if rival else loading.pipeline(model, None, sampler)
     origin = {"model": replication.mark(model), "sampler": "its own" if rival else sampler}
     found = replication.evaluate(
-        asked, pipe, output, judges, corpus, seconds=seconds, steps=steps, guidance=guidance,
-        at_once=at_once, quick=quickly, origin=origin)
+        asked, pipe, output, judges, corpus, seed=0, at_once=at_once, quick=quickly, origin=origin,
+        **numbers)
     for row in found.itertuples():
         print(f"{row.metric} {row.value:.4g} ({row.low:.4g} … {row.high:.4g}), n = {row.n}, "
               f"{row.what}, by {row.evaluator}")

@@ -170,7 +170,8 @@ class MakeAnAudioPipeline(DiffusionPipeline):
         """Text of each sound and what it is steered away from, both (sounds, 77, width)."""
         kinds = list(dict.fromkeys(negatives))
         with READING:
-            requests.note_cut(self.tokenizer, prompts)
+            requests.note_cut(self.tokenizer, prompts, text.TOKENS)
+            requests.note_cut(self.tokenizer, negatives, text.TOKENS, "negative_prompt")
             rows = text.encode(self.tokenizer, self.text_encoder, prompts + kinds)
         rows = rows.to(self._execution_device, self.unet.dtype)
         words, empty = rows[: len(prompts)], rows[len(prompts) :]
@@ -212,9 +213,5 @@ class MakeAnAudioPipeline(DiffusionPipeline):
         mels = mel.fit(mels, max(frames, mel.COLUMN))  # a vocoder cannot make less than a window
         parts = mels.to(self.vocoder.dtype).split(requests.DECODED_AT_ONCE)
         waves = torch.cat([self.vocoder(part).float() for part in parts])[:, :length]
-        if not torch.isfinite(waves).all():
-            raise MaaError(
-                "P-NUMERIC",
-                f"the sound has NaN or infinite values, expected finite ones; do {self.dtype} "
-                f"weights overflow? Try dtype=torch.float32")
+        requests.check_finite(waves, self.dtype)
         return waves if output_type == "pt" else waves.cpu().numpy()

@@ -21,8 +21,9 @@ import torch
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from maa import (classifier, corpora, evaluation, fast, files, mel, melception, metrics, msclap,
-                 release, rows, scores, sounds, training)
+from maa import (classifier, corpora, diffusion, evaluation, fast, files, mel, melception, metrics,
+                 msclap, pipeline, published_diffsound, release, requests, rows, scores, sounds,
+                 training)
 from maa.errors import MaaError
 
 LISTENER, READER = "Melception (published, VGGSound)", "CLAP (published, Microsoft 2022)"
@@ -50,6 +51,24 @@ def plan(table, seed=0):
     return found.reset_index(drop=True)
 
 
+def settled(seconds, steps, guidance, pipe=None):
+    """The numbers as keywords of answer(), each in one form: 1 and 1.0 s are the same sounds.
+
+    pipe:      what is asked, to refuse what it would refuse later
+
+    Raises MaaError P-DURATION, P-STEPS, P-RANGE or P-TYPE.
+    """
+    shortest = 1 / mel.RATE
+    seconds = requests.number(seconds, "seconds", shortest, requests.LONGEST, "P-DURATION")
+    steps = requests.whole(steps, "steps", 1, diffusion.STEPS, "P-STEPS")
+    form = {"seconds": seconds, "steps": steps, "guidance": requests.guidance(guidance)}
+    if isinstance(pipe, published_diffsound.System):
+        published_diffsound.check(*form.values(), pipe.longest)
+    elif isinstance(pipe, pipeline.MakeAnAudioPipeline):
+        pipe.sampler(steps, 0.0, None)
+    return form
+
+
 def answer(pipe, asked, folder, *, seconds=10.0, steps=100, guidance=3.0, at_once=16, quick=None,
            origin=None):
     """Sounds for a plan in `folder`; those that are there already are not made again.
@@ -57,15 +76,15 @@ def answer(pipe, asked, folder, *, seconds=10.0, steps=100, guidance=3.0, at_onc
     quick:     keywords of fast.Chain, to make them by one; None makes them plainly
     origin:    {name: value} of what else they depend on, as the model's hash and the sampler
 
-    Raises MaaError R-CHANGED if sounds are there that were made otherwise, or for other words.
+    Raises MaaError as settled(), R-CHANGED if sounds are there that were made otherwise, or for
+    other words, or if it is not known how.
     """
-    folder = Path(folder)
-    agree(folder, asked.assign(seconds=seconds, steps=steps, guidance=guidance,
-                               quick=quick is not None, **(origin or {})))
+    folder, form = Path(folder), settled(seconds, steps, guidance, pipe)
+    agree(folder, asked.assign(**form, quick=quick is not None, **(origin or {})))
     left = asked[[not (folder / name).is_file() for name in asked.file]]
     if len(left):
-        make = (evaluation.by(pipe, seconds, steps, guidance) if quick is None
-                else fast.by(pipe, seconds, steps, guidance, at_once, **quick))
+        make = (evaluation.by(pipe, **form) if quick is None
+                else fast.by(pipe, **form, at_once=at_once, **quick))
     for start in tqdm(range(0, len(left), at_once), desc=f"{at_once} sounds at a time"):
         part = left[start : start + at_once]
         for name, wave in zip(part.file, make(list(part.prompt), list(part.seed)), strict=True):
@@ -73,21 +92,28 @@ def answer(pipe, asked, folder, *, seconds=10.0, steps=100, guidance=3.0, at_onc
 
 
 def agree(folder, told):
-    """Write down how the sounds of a folder are made, unless some are there that were made otherwise.
+    """Write down how the sounds of a folder are made, unless some there were made otherwise.
 
-    A plan may have grown, or been moved: only sounds that are there and its own are compared.
+    A plan may have grown, or been moved: only sounds that are there and its own are compared; what
+    is known of others that are there is kept.
     """
     table, new = folder / "audio.csv", told.astype(str).set_index("file")
-    if table.is_file():
-        old = files.read_table(table, dtype=str).set_index("file").reindex(columns=new.columns)
-        here = [name for name in new.index.intersection(old.index) if (folder / name).is_file()]
-        for column in new.columns.difference(NOT_HEARD):
-            for name in here:
-                if old.at[name, column] != new.at[name, column]:
-                    raise MaaError("R-CHANGED", (
-                        f"{str(folder / name)!r} was made with {column} {old.at[name, column]!r}, "
-                        f"not {new.at[name, column]!r}; give another folder"))
-    files.write_table(table, told)
+    known = files.read_table(table, dtype=str).set_index("file") if table.is_file() else new[:0]
+    old = known.reindex(columns=new.columns)
+    here = [name for name in new.index if (folder / name).is_file()]
+    if strange := [name for name in here if name not in old.index]:
+        raise MaaError("R-CHANGED", (
+            f"{str(folder / strange[0])!r} is there, expected a row of it in {table.name}: nobody "
+            f"knows how it was made; give another folder"))
+    for column in new.columns.difference(NOT_HEARD):
+        for name in here:
+            if old.at[name, column] != new.at[name, column]:
+                raise MaaError("R-CHANGED", (
+                    f"{str(folder / name)!r} was made with {column} {old.at[name, column]!r}, "
+                    f"not {new.at[name, column]!r}; give another folder"))
+    others = [name for name in known.index.difference(new.index) if (folder / name).is_file()]
+    files.write_table(table, pd.concat([told, known.loc[others].reset_index()])
+                      if others else told)
 
 
 def mark(folder):
@@ -112,11 +138,12 @@ def heard_references(asked, judges, seconds=10.0, batch=16):
     return {name: array[row] for name, array in hear(paths, judges, seconds, batch).items()}
 
 
-def judged(asked, folder, judges, real, *, what, seconds=10.0, batch=16):
+def judged(asked, folder, judges, real, *, what, seconds=10.0, batch=16, seed=None):
     """Rows of maa.scores: FID, KL and CLAP of the answers, CLAP of the recordings.
 
     real:     of heard_references()
     what:     the generator in words
+    seed:     of plan(); None is that of the first sound that is asked for
 
     Intervals are of recordings drawn anew: the captions of one are no strangers to each other.
     """
@@ -130,9 +157,10 @@ def judged(asked, folder, judges, real, *, what, seconds=10.0, batch=16):
     found = rows.distances(real, made, kernel=False, groups=groups)
     found = [(what, *one) for one in found + rows.obedience(made, groups)]
     found += [("recordings", *one) for one in rows.obedience(real, groups)]
+    seed = int(asked.seed.iloc[0]) if seed is None else seed
     by, of = {"CLAP": READER}, f", {len(set(groups)):,} recordings"
     return [scores.row("paper", name + of, metric, by.get(metric, LISTENER), value, len(asked),
-                       int(asked.seed.iloc[0]), interval) for name, metric, value, interval in found]
+                       seed, interval) for name, metric, value, interval in found]
 
 
 def fitted(path, seconds):
@@ -154,20 +182,23 @@ def hear(paths, judges, seconds, batch):
     return {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
 
 
-def evaluate(asked, pipe, output, judges, name, *, seconds=10.0, **told):
+def evaluate(asked, pipe, output, judges, name, *, seconds=10.0, steps=100, guidance=3.0,
+             seed=None, **told):
     """Answers in `output`/audio, then their scores in `output`/scores.csv, which are returned.
 
     asked:    of plan()
     judges:   of load_judges()
     name:     of the corpus, in words
-    told:     keywords of answer()
+    seed:     as for judged()
+    told:     more keywords of answer()
 
     The recordings are heard first, so that a damaged one is known before hours of work.
     Raises MaaError as answer().
     Source: Section 5.3, Table 1.  Notebook: none.
     """
-    real = heard_references(asked, judges, seconds)
-    answer(pipe, asked, Path(output) / "audio", seconds=seconds, **told)
-    found = judged(asked, Path(output) / "audio", judges, real, seconds=seconds,
-                   what=f"{name}, answers of a pipeline")
+    form = settled(seconds, steps, guidance, pipe)
+    real = heard_references(asked, judges, form["seconds"])
+    answer(pipe, asked, Path(output) / "audio", **form, **told)
+    found = judged(asked, Path(output) / "audio", judges, real, seconds=form["seconds"],
+                   seed=seed, what=f"{name}, answers of a pipeline")
     return scores.write(Path(output) / "scores.csv", found)

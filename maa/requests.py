@@ -40,17 +40,13 @@ def texts(prompt, name="prompt"):
         raise MaaError("P-EMPTY", f"{name} is an empty list, expected text or a list of texts")
     for place, item in enumerate(items):
         if not isinstance(item, str):
-            raise MaaError(
-                "P-TYPE",
+            raise MaaError("P-TYPE", (
                 f"{name} {place} is {shown(item)}, expected text; was a missing value or "
-                f"undecoded bytes passed on?",
-            )
+                f"undecoded bytes passed on?"))
         if found := UNUSABLE.search(item):
-            raise MaaError(
-                "P-TEXT",
+            raise MaaError("P-TEXT", (
                 f"{name} {place} has {found[0]!r} at position {found.start()}, expected printable "
-                f"text; was it read in another encoding?",
-            )
+                f"text; was it read in another encoding?"))
     return [" ".join(item.split()) for item in items]
 
 
@@ -75,15 +71,13 @@ def both_texts(prompt, negative_prompt, guidance):
     return prompts, negatives
 
 
-def note_cut(tokenizer, prompts):
-    """Say how many tokens of too long prompts are not read."""
-    for place, words in enumerate(prompts):
-        count = len(tokenizer(words, verbose=False)["input_ids"])
-        if count > tokenizer.model_max_length:
-            warn(
-                "P-LONG",
-                f"prompt {place} has {count} tokens: the last {count - tokenizer.model_max_length} "
-                f"are not read")
+def note_cut(tokenizer, words, most, name="prompt"):
+    """Say how many tokens of too long texts are not read: those after the first `most`."""
+    for one in dict.fromkeys(words):
+        count = len(tokenizer(one, verbose=False)["input_ids"])
+        if count > most:
+            warn("P-LONG", f"{name} {words.index(one)} has {count} tokens: the last {count - most} "
+                           f"are not read")
 
 
 def whole(value, name, low, high, code):
@@ -152,11 +146,17 @@ def check_size(length, sounds, need, device):
     if seconds > LONGEST:
         raise MaaError("P-DURATION", f"{asked}, expected at most {LONGEST:g} s a sound")
     if need > room:
-        raise MaaError(
-            "P-MEMORY",
+        raise MaaError("P-MEMORY", (
             f"{asked}, expected at most the {room / 1e9:.3g} GB that are free; ask for "
-            f"shorter sounds or fewer at once",
-        )
+            f"shorter sounds or fewer at once"))
+
+
+def check_finite(waves, dtype):
+    """Refuse sounds with NaN or infinite values, P-NUMERIC; `dtype` is that of the weights."""
+    if not torch.isfinite(waves).all():
+        raise MaaError("P-NUMERIC", (
+            f"the sound has NaN or infinite values, expected finite ones; do {dtype} "
+            f"weights overflow? Try dtype=torch.float32"))
 
 
 def seeded(seed, count=1):

@@ -172,6 +172,32 @@ def test_a_sound_that_is_too_short_is_refused():
         baselines.fitted(np.zeros(100), 32_000, 60)
 
 
+@pytest.mark.parametrize("seconds", [2.01, 2.03, 4.02, 8.11, 1.00005])
+@pytest.mark.parametrize("rate", [8000, 16_000, 44_100])
+def test_a_length_that_would_be_cut_too_short_is_asked_for_longer(seconds, rate):
+    found = baselines.generate("audioldm2", StandIn(rate), ["440"], seconds, 0)
+    assert found.shape == (1, round(seconds * 16_000))
+
+
+def test_a_length_that_comes_whole_is_asked_for_as_it_is():
+    pipe = StandIn(16_000)
+    baselines.generate("audioldm2", pipe, ["440"], 0.5, 0)
+    assert pipe.asked[0]["audio_length_in_s"] == 0.5
+
+
+def test_one_prompt_is_one_sound_and_none_or_no_text_is_refused():
+    assert baselines.generate("audioldm2", StandIn(16_000), "440", 0.5, 0).shape == (1, 8000)
+    for prompts, code in (([], "P-EMPTY"), (["440", None], "P-TYPE: prompt 1 is None")):
+        with pytest.raises(MaaError, match=code):
+            baselines.generate("audioldm2", StandIn(16_000), prompts, 0.5, 0)
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000])
+def test_a_sound_stays_within_1_at_any_rate(rate):
+    found = baselines.fitted(np.float32([0.5, -1.5, 1.5, 0.5] * 10), rate, 40)
+    assert np.abs(found).max() == 1 and found.dtype == np.float32
+
+
 def test_an_unknown_system_is_refused_with_those_that_are_known():
     with pytest.raises(ValueError, match=r"'audiogen' is unknown.*\['audioldm2', 'stable_audio'\]"):
         baselines.generate("audiogen", "folder", ["a dog"], 1.0, 0)

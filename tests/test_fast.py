@@ -6,7 +6,7 @@ import torch
 from torch._dynamo.backends.common import aot_autograd
 from torch.overrides import TorchFunctionMode
 
-from maa import alike, benchmark, evaluation, fast, invariants, text, training
+from maa import alike, benchmark, evaluation, fast, invariants, requests, text, training
 from maa.errors import MaaError, MaaWarning
 
 PLAIN = {"compiled": False, "recorded": False, "dtype": torch.float32}
@@ -124,6 +124,44 @@ def test_a_recording_without_a_gpu_is_refused(pipe):
 def test_a_number_of_steps_that_is_none_is_refused(pipe, steps):
     with pytest.raises(MaaError, match="P-STEPS: num_inference_steps is"):
         fast.Chain(pipe, steps=steps, **PLAIN)
+
+
+@pytest.mark.parametrize("form, said", [
+    ({"sounds": 0}, "P-COUNT: sounds is 0, expected 1 … 1024"),
+    ({"sounds": -1}, "P-COUNT: sounds is -1"),
+    ({"sounds": 2.0}, "P-COUNT: sounds is 2.0 .float., expected a whole number"),
+    ({"seconds": 0}, "P-DURATION: audio_length_in_s is 0"),
+    ({"seconds": 700}, "P-DURATION: 1 × 700 s .* expected at most 600 s")])
+def test_what_the_pipeline_would_not_make_is_refused_before_any_work(pipe, form, said, monkeypatch):
+    monkeypatch.setattr(fast.Chain, "record", lambda *_: pytest.fail("the networks ran"))
+    with pytest.raises(MaaError, match=said):
+        fast.Chain(pipe, steps=1, **form, **PLAIN)
+
+
+def test_a_form_that_has_no_room_is_refused(pipe, monkeypatch):
+    monkeypatch.setattr(requests, "free_memory", lambda device: 1000)
+    with pytest.raises(MaaError, match="P-MEMORY"):
+        fast.Chain(pipe, seconds=None, steps=1, **PLAIN)
+
+
+def test_weights_that_overflow_are_reported_instead_of_a_broken_sound(pipe):
+    pipe.vocoder.head.weight.data.fill_(float("nan"))
+    chain = fast.Chain(pipe, seconds=None, steps=1, **PLAIN)
+    with pytest.raises(MaaError, match="P-NUMERIC: the sound has NaN"):
+        chain(PROMPTS[:1])
+
+
+def test_words_that_are_not_read_are_noted(pipe):
+    chain = fast.Chain(pipe, seconds=None, steps=1, **PLAIN)
+    with pytest.warns(MaaWarning, match="P-LONG: prompt 0 has .* the last .* are not read"):
+        chain(["dog " * 100])
+
+
+def test_where_nothing_is_compiled_or_recorded_each_part_runs_once_at_first(pipe, monkeypatch):
+    ran, denoise = [], fast.Chain.denoise
+    monkeypatch.setattr(fast.Chain, "denoise", lambda chain: ran.append(1) or denoise(chain))
+    fast.Chain(pipe, seconds=None, steps=1, **PLAIN)
+    assert len(ran) == 1
 
 
 class FromTheHost(TorchFunctionMode):

@@ -120,6 +120,17 @@ def test_p03_ten_thousand_words_are_cut_with_a_note_in_under_two_seconds(pipe):
     assert time.perf_counter() - begin < 2
 
 
+def test_p03_a_long_text_to_steer_away_from_is_noted_too(pipe):
+    with pytest.warns(MaaWarning, match="P-LONG: negative_prompt 0 has .* the last .* are not"):
+        sound(pipe, ["a dog", "a cat"], steps=1, negative_prompt="dog " * 100)
+
+
+def test_p03_a_tokenizer_that_knows_no_limit_hides_no_cut(pipe, monkeypatch):
+    monkeypatch.setattr(pipe.tokenizer, "model_max_length", int(1e30))  # as the release's own
+    with pytest.warns(MaaWarning, match="P-LONG: prompt 0 has"):
+        sound(pipe, "dog " * 100, steps=1)
+
+
 def test_p04_a_list_of_prompts_gives_a_sound_each_and_more_on_request(pipe):
     waves = sound(pipe, ["a dog", "a cat"], num_waveforms_per_prompt=3)
     assert waves.shape == (6, SAMPLES)

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import by_formula
 import made_corpora
@@ -12,7 +13,7 @@ import torch
 from transformers import BertConfig
 
 from maa import (classifier, command, corpora, files, loading, melception, msclap,
-                 paper_commands, release, replication, sounds, training)
+                 paper_commands, published_diffsound, release, replication, sounds, training)
 from maa.errors import MaaError
 
 SIZES = {"vocab_size": 200, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
@@ -91,6 +92,69 @@ def test_a_plan_may_grow_move_or_shrink_and_its_sounds_are_kept(asked, pipe, tmp
     assert all((tmp_path / name).is_file() for name in asked.file)
 
 
+class StandIn:
+    """A pipeline of a tone for each seed, which counts its sounds."""
+
+    def __init__(self):
+        self.made = 0
+
+    def __call__(self, prompts, audio_length_in_s, generator, **told):
+        self.made += len(prompts)
+        time = torch.arange(round(16_000 * audio_length_in_s)) / 16_000
+        waves = [0.5 * torch.sin(700 * (1 + one.initial_seed()) * time) for one in generator]
+        return SimpleNamespace(audios=torch.stack(waves).numpy())
+
+
+def test_a_sound_of_another_part_is_still_known_to_be_of_its_model(asked, tmp_path):
+    one, other = StandIn(), StandIn()
+    first, second = asked[:2], asked[2:]
+    replication.answer(one, first, tmp_path, **TOLD, origin={"model": "a"})
+    replication.answer(other, second, tmp_path, **TOLD, origin={"model": "b"})
+    with pytest.raises(MaaError, match=f"R-CHANGED: .*{first.file[0]}' was made with model 'a'"):
+        replication.answer(other, first, tmp_path, **TOLD, origin={"model": "b"})
+    table = files.read_table(tmp_path / "audio.csv").set_index("file").model
+    assert [table[name] for name in asked.file] == ["a", "a", "b", "b"] and len(table) == 4
+    replication.answer(one, first, tmp_path, **TOLD, origin={"model": "a"})
+    assert (one.made, other.made) == (2, 2)
+
+
+def test_a_sound_of_which_nothing_is_known_is_not_taken_for_an_answer(asked, tmp_path):
+    sounds.write(tmp_path / asked.file[1], np.zeros(8192))
+    with pytest.raises(MaaError, match=f"R-CHANGED: .*{asked.file[1]}' is there, expected a row"):
+        replication.answer(StandIn(), asked, tmp_path, **TOLD)
+    assert not (tmp_path / "audio.csv").exists()
+
+
+def test_whole_numbers_and_others_of_the_same_size_are_one_setting(asked, tmp_path):
+    for form in ({"seconds": 1.0, "guidance": 3.0}, {"seconds": 1, "guidance": 3}):
+        replication.answer(StandIn(), asked[:1], tmp_path, **form)
+    assert files.read_table(tmp_path / "audio.csv", dtype=str).seconds[0] == "1.0"
+
+
+@pytest.mark.parametrize(("form", "said"), [
+    ({"steps": 0}, "P-STEPS: steps is 0, expected 1"), ({"guidance": 99}, "P-RANGE: guidance_sc"),
+    ({"seconds": -1}, "P-DURATION: seconds is -1"), ({"seconds": 700}, "is 700, expected .* 600"),
+    ({"seconds": float("nan")}, "P-DURATION: seconds is nan"), ({"steps": 1001}, "P-STEPS")])
+def test_a_number_that_cannot_be_is_refused_before_anything_is_heard(
+        asked, pipe, form, said, tmp_path, monkeypatch):
+    monkeypatch.setattr(replication, "hear", lambda *_: pytest.fail("a recording was heard"))
+    with pytest.raises(MaaError, match=said):
+        replication.evaluate(asked, pipe, tmp_path / "out", None, "AudioCaps", **TOLD | form)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_this_sampler_or_rival_cannot_do_is_refused_at_once_too(pipe):
+    pipe.use_sampler("ddim")
+    with pytest.raises(MaaError, match="P-STEPS: .* is 30, expected .* divides 1000"):
+        replication.settled(1.0, 30, 3.0, pipe)
+    shape = SimpleNamespace(config=SimpleNamespace(sample_size=53))
+    rival = published_diffsound.System(None, shape, None, None, None)
+    with pytest.raises(MaaError, match="P-RANGE: guidance is 3.0, expected 1"):
+        replication.settled(9.8, 100, 3, rival)
+    assert replication.settled(9.8, 100, 1, rival) == {
+        "seconds": 9.8, "steps": 100, "guidance": 1.0}
+
+
 def test_an_attempt_that_made_nothing_holds_no_later_one_up(asked, pipe, tmp_path):
     with pytest.raises(MaaError, match="P-STEPS"):
         replication.answer(pipe, asked, tmp_path, **TOLD | {"steps": 0})
@@ -146,6 +210,13 @@ def test_scores_say_by_whom_and_of_how_many(asked, pipe, judges, tmp_path):
     assert set(made.what) == {"AudioCaps, answers of a pipeline, 3 recordings"}
     assert list(found[found.what.str.startswith("recordings")].metric) == ["CLAP"]
     assert found.equals(files.read_table(tmp_path / "out/scores.csv"))
+
+
+def test_scores_state_the_seed_of_the_plan_though_its_first_sound_is_not_here(
+        asked, judges, tmp_path):
+    told = TOLD | {"name": "AudioCaps", "judges": judges}
+    found = replication.evaluate(asked[1:], StandIn(), tmp_path / "out", seed=0, **told)
+    assert set(found.seed) == {0}
 
 
 def test_the_recordings_themselves_have_no_distance_from_themselves(asked, judges, tmp_path):
@@ -209,7 +280,10 @@ def test_the_command_answers_a_part_of_a_corpus_and_prints_its_scores(
 @pytest.mark.parametrize(("wrong", "said"), [
     (["audiocap", "x"], "P-CORPUS: CORPUS is 'audiocap' .*did you mean 'audiocaps'"),
     (["audiocaps", "x", "--part", "valid"], "P-CORPUS: --part is 'valid' .*did you mean 'val'"),
-    (["audiocaps", "x", "--at-once", "0"], "P-COUNT: --at-once is 0, expected 1")])
+    (["audiocaps", "x", "--at-once", "0"], "P-COUNT: --at-once is 0, expected 1"),
+    (["audiocaps", "x", "--steps", "0"], "P-STEPS: steps is 0, expected 1"),
+    (["audiocaps", "x", "--guidance", "99"], "P-RANGE: guidance_scale is 99"),
+    (["audiocaps", "x", "--seconds", "nan"], "P-DURATION: seconds is nan")])
 def test_what_the_command_cannot_take_is_refused_in_one_line(wrong, said, tmp_path, capsys):
     rest = [part for name in ("melception", "statistics", "clap", "model") for part in (
         f"--{name}", str(tmp_path))]

@@ -43,6 +43,25 @@ def test_every_prompt_without_words_is_noted_by_its_place():
         requests.both_texts(["", "a dog", "  "], None, 3.0)
 
 
+def test_a_text_is_cut_where_it_is_read_no_further_whatever_its_tokenizer_would_take():
+    def tokenizer(words, verbose):
+        return {"input_ids": words.split()}
+
+    tokenizer.model_max_length = int(1e30)  # of one read from vocab.txt alone
+    texts = ["a", "a b c", "a b", "a b c"]
+    with pytest.warns(MaaWarning, match="P-LONG: negative_prompt 1 has 3 tokens: the last 1 are not"
+                      ) as told:
+        requests.note_cut(tokenizer, texts, 2, "negative_prompt")
+    assert len(told) == 1
+
+
+def test_a_sound_with_one_number_missing_is_refused():
+    assert requests.check_finite(torch.zeros(1, 9), torch.float16) is None
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(MaaError, match="P-NUMERIC: the sound has NaN .* do torch.float16 wei"):
+            requests.check_finite(torch.tensor([[0.0, value]]), torch.float16)
+
+
 # ---- numbers ------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("value", [3, 3.0, np.float32(3), np.int64(3), Fraction(3)])
