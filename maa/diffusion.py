@@ -219,7 +219,7 @@ def train(folder, latents, text, empty_text, *, held_out=None, widths=(128, 256)
         turns=[training.Turn(("unet",), loss, learning_rate)], averaged=("unet",), decay=decay,
         held_out=None if held_out is None else lambda nets: {
             "noise error": held_out_error(nets["unet"], *held_out, kept, lean=lean)},
-        save_every=save_every, compiled=[unet], label="diffusion")["unet"]
+        save_every=save_every, compiled=[unet], recorded=True, label="diffusion")["unet"]
 
 
 def noisy(latent, text, kept, generator, lean=1.0):

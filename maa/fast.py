@@ -89,7 +89,6 @@ class Chain:
             network.to(memory_format=training.layout(self.place))
 
     @torch.no_grad()
-    @torch.backends.cudnn.flags(enabled=True, benchmark=True)
     def record(self, recorded, tries):
         """Run each part until it is compiled; then keep it as a graph, if it is of `recorded`.
 
@@ -98,14 +97,16 @@ class Chain:
         cuDNN's guess at its fastest kernel can be far off (43 ms for one convolution of BigVGAN
         that takes .1), so that it tries them.
         """
-        for part in PARTS:
-            for _ in range(tries):
-                getattr(self, part)()
-            if part in recorded:
-                torch.cuda.synchronize()
-                self.graphs[part] = graph = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(graph):
+        kept = torch.backends.cudnn.allow_tf32
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=kept):
+            for part in PARTS:
+                for _ in range(tries):
                     getattr(self, part)()
+                if part in recorded:
+                    torch.cuda.synchronize()
+                    self.graphs[part] = graph = torch.cuda.CUDAGraph()
+                    with torch.cuda.graph(graph):
+                        getattr(self, part)()
 
     @torch.no_grad()
     def run(self, part):

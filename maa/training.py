@@ -70,6 +70,52 @@ def norm_groups(widths):
     return min(32, common // 4)
 
 
+class Straight(torch.autograd.Function):
+    """What it is given; on the way back the channels of a picture's gradient lie last."""
+
+    @staticmethod
+    def forward(ctx, picture):
+        return picture.view_as(picture)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient.contiguous(memory_format=torch.channels_last)
+
+
+@contextlib.contextmanager
+def straight(modules):
+    """Inside: convolutions of pictures whose channels lie last are given gradients of that kind.
+
+    Group norms would hand them others, to be turned by copies (2 % of a step of the paper's U-Net);
+    compiled, they write them so to begin with.
+    """
+    def hook(module, given, found):
+        last = found.is_contiguous(memory_format=torch.channels_last)
+        return Straight.apply(found) if last else found
+
+    hooks = [one.register_forward_hook(hook) for module in modules for one in module.modules()
+             if isinstance(one, torch.nn.Conv2d)]
+    try:
+        yield
+    finally:
+        for one in hooks:
+            one.remove()
+
+
+@contextlib.contextmanager
+def hastened(modules, place, recorded):
+    """Inside: on CUDA the modules are compiled, and recorded if asked; elsewhere left alone."""
+    if place.type != "cuda":
+        yield
+        return
+    warnings.filterwarnings("ignore", message="Dynamo detected a call to a `functools.lru")
+    options = COMPILING["options"] | {"triton.cudagraphs": recorded}
+    for module in modules:
+        module.compile(**COMPILING | {"options": options})
+    with straight(modules):
+        yield
+
+
 device, share = processes.device, processes.share
 
 
@@ -79,7 +125,8 @@ def layout(place):
 
 
 def train(folder, *, modules, turns, batch, steps, settings, seed=0, averaged=(), decay=0.999,
-          warm_up=0.05, held_out=None, log_every=50, save_every=500, compiled=(), label="training"):
+          warm_up=0.05, held_out=None, log_every=50, save_every=500, compiled=(), recorded=False,
+          label="training"):
     """Trained networks, after `steps` steps or after resuming what was left of them.
 
     folder:    where checkpoints and log.csv live; one run at a time
@@ -93,6 +140,7 @@ def train(folder, *, modules, turns, batch, steps, settings, seed=0, averaged=()
     save_every:  steps between checkpoints, or more: a run writes MOST of them at the most
     held_out:  held_out(modules) -> {name: value}, measured on the averaged weights at every save
     compiled:  modules or submodules to compile on CUDA
+    recorded:  as CUDA graphs too, which wait for no host; for those that a step calls only once
     returns    {name: module}, averaged weights where asked, in eval mode
 
     Raises MaaError T-SETTINGS (resumed with other settings), T-NAN (a loss or gradient is not
@@ -104,12 +152,9 @@ def train(folder, *, modules, turns, batch, steps, settings, seed=0, averaged=()
     folder.mkdir(parents=True, exist_ok=True)
     alone = files.locked(folder) if processes.rank() == 0 else contextlib.nullcontext()
     save_every = max(save_every, steps // MOST)
-    with alone, stopping.signals() as stopped, torch.random.fork_rng():
+    with alone, stopping.signals() as stopped, torch.random.fork_rng(), contextlib.ExitStack() as on:
         run = runs.Run(folder, modules, turns, settings, seed, averaged, decay, steps, warm_up)
-        if run.device.type == "cuda":
-            warnings.filterwarnings("ignore", message="Dynamo detected a call to a `functools.lru")
-            for module in compiled:
-                module.compile(**COMPILING)
+        on.enter_context(hastened(compiled, run.device, recorded))
         run.resume()
         bar = tqdm(range(run.step, steps), initial=run.step, total=steps, desc=label, mininterval=5)
         for _ in bar:

@@ -257,11 +257,14 @@ def test_a_recorded_chain_makes_the_same_latents(encoder, sampler):
                                 width=16, inner=16, depth=1).to("cuda")
     whole.use_sampler(sampler)
     start = noise(2).cuda()
-    expected = whole(PROMPTS, num_inference_steps=10, latents=start, output_type="latent").audios
-    exact = fast.Chain(whole, sounds=2, seconds=None, steps=10, dtype=torch.float32)
+    # TensorFloat-32, cuDNN's way for float32, would round both to a thousandth at each step
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        expected = whole(PROMPTS, num_inference_steps=10, latents=start,
+                         output_type="latent").audios
+        exact = fast.Chain(whole, sounds=2, seconds=None, steps=10, dtype=torch.float32)
     exact(PROMPTS[::-1], noise=start)  # what is replayed reads the prompts of now
     exact(PROMPTS, noise=start)
-    assert (exact.latents - expected).norm() < 5e-3 * expected.norm()  # both have tf32 inside
+    assert torch.allclose(exact.latents, expected, atol=1e-2, rtol=1e-2)
     chain = fast.Chain(whole, sounds=2, seconds=None, steps=10)
     chain(PROMPTS, noise=start)
     found = torch.corrcoef(torch.stack([chain.latents.flatten(), expected.flatten()]))[0, 1]

@@ -13,8 +13,10 @@ import pandas as pd
 import pytest
 import tiny_trainers
 import torch
+from functorch.compile import make_boxed_func
+from torch._dynamo.backends.common import aot_autograd
 
-from maa import checkpoints, runs, training
+from maa import checkpoints, clock, diffusion, runs, training
 from maa.errors import MaaError
 
 
@@ -319,3 +321,50 @@ def test_training_leaves_the_global_generator_alone():
 def test_pictures_lie_channels_last_on_a_gpu_alone():
     assert training.layout(torch.device("cuda")) == torch.channels_last
     assert training.layout(torch.device("cpu")) == torch.contiguous_format
+
+
+@pytest.mark.gpu
+def test_recorded_steps_learn_what_single_operations_learn(tmp_path, monkeypatch):
+    latents, words = torch.randn(6, 4, 10, 8), torch.randn(6, 3, 16, device="cuda")
+
+    def learnt(name):
+        diffusion.train(tmp_path / name, latents, lambda generator, rows: words[rows], words[:1],
+                        widths=(32, 64), layers=1, heads=2, batch=4, steps=100)
+        clock.clear()
+        return pd.read_csv(tmp_path / name / "log.csv").set_index(["step", "split", "name"]).value
+
+    before = torch.cuda.memory_allocated()
+    recorded = learnt("recorded")
+    assert torch.cuda.memory_allocated() < before + 2**26  # what was recorded is gone
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda *_, **__: None)
+    plain = learnt("plain")
+    assert recorded.to_numpy() == pytest.approx(plain[recorded.index].to_numpy(), rel=0.02)
+
+
+def test_gradients_reach_convolutions_with_their_channels_last():
+    net = torch.nn.Sequential(torch.nn.Conv2d(8, 8, 3), torch.nn.Conv2d(8, 4, 1),
+                              torch.nn.Flatten()).to(memory_format=torch.channels_last)
+    picture = torch.randn(2, 8, 5, 7).to(memory_format=torch.channels_last)
+    graphs, gradients = [], []
+
+    def keep(graph, inputs):
+        graphs.append(graph)
+        return make_boxed_func(graph.forward)
+
+    def learn():
+        """Whether channels lie last in the gradient of each convolution's picture: a set."""
+        torch.compiler.reset()  # it would not notice that a hook is gone
+        net.zero_grad()
+        compiled = torch.compile(net, fullgraph=True, backend=aot_autograd(fw_compiler=keep))
+        compiled(picture).square().sum().backward()
+        gradients.append([one.grad for one in net.parameters()])
+        return {node.args[0].meta["val"].is_contiguous(memory_format=torch.channels_last)
+                for node in graphs[-1].graph.nodes  # the last one goes back
+                if "convolution_backward" in str(node.target)}
+
+    before = learn()
+    with training.straight([net]):
+        within = learn()
+    assert before == learn() == {True, False} and within == {True}
+    for plain, straight in zip(*gradients[:2]):
+        assert torch.allclose(plain, straight, atol=1e-5)
