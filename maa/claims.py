@@ -170,12 +170,12 @@ def plain(name):
     return name.replace("_", " ")
 
 
-def table(claims, paper, measured):
+def table(claims, paper, measured, scale):
     """The finished table: a row a claim.
 
     claims:    of read()
     paper:     of evidence.printed
-    measured:  {scale: frame of evidence.measured}
+    measured:  of evidence.measured, at this scale
     """
     rows = []
     for claim in claims.itertuples(index=False):
@@ -184,11 +184,9 @@ def table(claims, paper, measured):
                judged(claim, printed)["verdict"] if printed else UNSAID}
         row |= {f"paper, {which}": listed(printed, which) for which in (FOR, AGAINST, OPEN)}
         row["note"] = claim.note or "–"
-        for scale, frame in measured.items():
-            found = judged(claim, compared(claim, frame))
-            row[f"here, {scale}"] = found.pop("verdict")
-            row |= {f"{scale}, {name}": text for name, text in found.items()}
-        rows.append(row)
+        found = judged(claim, compared(claim, measured))
+        row[f"here, {scale}"] = found.pop("verdict")
+        rows.append(row | {f"{scale}, {name}": text for name, text in found.items()})
     return tables.complete(pd.DataFrame(rows).set_index("claim"))
 
 

@@ -95,16 +95,19 @@ def write(folder, clips, *, max_reject=0.01):
     check_ids(clips)
     check_overlap(clips, [clip.source_id for clip in clips], "source")
     staging = folder / ".building"
-    with files.locked(folder), contextlib.ExitStack() as at_end:
+    with files.locked(folder):
         shutil.rmtree(staging, ignore_errors=True)
-        at_end.callback(shutil.rmtree, staging, ignore_errors=True)
-        saved = _save_all(clips, staging / "sounds")
-        kept = [(clip, result) for clip, result in saved if isinstance(result, _Saved)]
-        refused = [(clip.path, fault) for clip, fault in saved if not isinstance(fault, _Saved)]
-        record_rejects(folder / "rejects.jsonl", refused, len(saved), max_reject, "clips")
-        check_contents([clip for clip, _ in kept], [result.digest for _, result in kept], "clips")
-        table = pandas.DataFrame([_row(clip, result) for clip, result in kept], columns=COLUMNS)
-        _promote(staging / "sounds", folder, table)
+        try:
+            saved = _save_all(clips, staging / "sounds")
+            kept = [(clip, result) for clip, result in saved if isinstance(result, _Saved)]
+            refused = [(clip.path, fault) for clip, fault in saved if not isinstance(fault, _Saved)]
+            record_rejects(folder / "rejects.jsonl", refused, len(saved), max_reject, "clips")
+            check_contents(
+                [clip for clip, _ in kept], [result.digest for _, result in kept], "clips")
+            table = pandas.DataFrame([_row(clip, result) for clip, result in kept], columns=COLUMNS)
+            _promote(staging / "sounds", folder, table)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
     return table
 
 

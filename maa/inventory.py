@@ -28,15 +28,13 @@ class Inventory(typing.NamedTuple):
     """What lies below the folder `root`.
 
     lists:    paths of all that is no sound
-    sounds:   {(word of the folder, name without ending): path}
-    copies:   {path of a sound: paths of others of that key and its ending}
+    sounds:   {(word of the folder, name without ending): {ending: paths}}
     """
 
     root: str
     follow_links: bool
     lists: list
     sounds: dict
-    copies: dict
 
 
 def take(folder, words=(), follow_links=False):
@@ -47,7 +45,7 @@ def take(folder, words=(), follow_links=False):
 
     Raises MaaError F-ROOT if there is no such folder.
     """
-    root, lists, sounds, copies = pathlib.Path(folder), [], {}, {}
+    root, lists, sounds = pathlib.Path(folder), [], {}
     if not root.is_dir():
         raise errors.MaaError("F-ROOT", f"folder is {str(folder)!r}, expected one with a corpus")
     for place, folders, names in os.walk(root, followlinks=follow_links):
@@ -58,12 +56,11 @@ def take(folder, words=(), follow_links=False):
             stem, ending = os.path.splitext(name)
             path = os.path.normpath(os.path.join(place, name))
             if ending.lower() in recordings.ENDINGS:
-                first = sounds.setdefault((word, composed(stem)), path)
-                if first != path and first.lower().endswith(ending.lower()):
-                    copies.setdefault(first, []).append(path)
+                endings = sounds.setdefault((word, composed(stem)), {})
+                endings.setdefault(ending.lower(), []).append(path)
             else:
                 lists.append(path)
-    return Inventory(str(root), follow_links, lists, sounds, copies)
+    return Inventory(str(root), follow_links, lists, sounds)
 
 
 def composed(name):
@@ -79,12 +76,13 @@ def locate(found, names, word=""):
     Raises MaaError D-DUP if there is another sound of that name and ending.
     """
     keys = ((place, composed(name)) for name in names for place in (word, ""))
-    path = next((found.sounds[key] for key in keys if key in found.sounds), None)
-    if others := found.copies.get(path):
-        places = [os.path.join(found.root, one) for one in (path, *others)]
+    endings = next((found.sounds[key] for key in keys if key in found.sounds), {})
+    paths = next(iter(endings.values()), [None])  # other endings are recoded copies
+    if len(paths) > 1:
+        places = [os.path.join(found.root, path) for path in paths]
         corpus.check_copies(places, root=found.root, follow_links=found.follow_links)
-        del found.copies[path]  # once is enough
-    return path
+        del paths[1:]  # once is enough
+    return paths[0]
 
 
 def matching(found, pattern):

@@ -31,25 +31,29 @@ def write(folder, pictures, max_reject):
 
     pictures:   list of maa.corpus.Clip whose read() gives (picture, caption)
     returns     DataFrame with COLUMNS; if it raises, the folder keeps its earlier corpus
+
+    Raises MaaError as maa.corpus.write() does.
     """
     folder = pathlib.Path(folder)
     corpus.check_ids(pictures)
     corpus.check_overlap(pictures, [one.source_id for one in pictures], "source")
     staging = folder / ".building"
-    shutil.rmtree(staging, ignore_errors=True)
-    try:
-        kept, refused = _save_all(pictures, staging)
-        corpus.record_rejects(
-            folder / "rejects.jsonl", refused, len(pictures), max_reject, "pictures")
-        corpus.check_contents([one for one, _, _ in kept], [digest for *_, digest in kept],
-                              "pictures")
-        table = pandas.DataFrame([_row(one, caption) for one, caption, _ in kept], columns=COLUMNS)
-        (folder / "pictures.csv").unlink(missing_ok=True)  # without it a folder is no corpus
-        shutil.rmtree(folder / "pictures", ignore_errors=True)
-        os.replace(staging, folder / "pictures")
-        files.write_table(folder / "pictures.csv", table)
-    finally:
+    with files.locked(folder):
         shutil.rmtree(staging, ignore_errors=True)
+        try:
+            kept, refused = _save_all(pictures, staging)
+            corpus.record_rejects(
+                folder / "rejects.jsonl", refused, len(pictures), max_reject, "pictures")
+            corpus.check_contents(
+                [one for one, _, _ in kept], [digest for *_, digest in kept], "pictures")
+            table = pandas.DataFrame(
+                [_row(one, caption) for one, caption, _ in kept], columns=COLUMNS)
+            (folder / "pictures.csv").unlink(missing_ok=True)  # without it a folder is no corpus
+            shutil.rmtree(folder / "pictures", ignore_errors=True)
+            os.replace(staging, folder / "pictures")
+            files.write_table(folder / "pictures.csv", table)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
     return table
 
 

@@ -137,6 +137,10 @@ class MakeAnAudioPipeline(DiffusionPipeline):
         self.maybe_free_model_hooks()
         return AudioPipelineOutput(audios=audios) if return_dict else (audios,)
 
+    def check(self, seconds, steps, guidance):
+        """Refuse what this model with its sampler cannot do, though others may: P-STEPS."""
+        self.sampler(steps, 0.0, None)
+
     def told(self, callback, names):
         """The caller's function with the names of the tensors it wants: told(step, t, tensors)."""
         for name in names:

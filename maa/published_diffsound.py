@@ -26,7 +26,8 @@ from diffusers import AudioPipelineOutput, Transformer2DModel, VQModel
 from torch.nn import functional as F
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from maa import codebook, diffsound, files, mel, melception, melgan, sounds, text, training
+from maa import (codebook, diffsound, files, mel, melception, melgan, requests, sounds, text,
+                 training)
 from maa.errors import MaaError
 
 STEPS = 100  # the only number of steps they evaluate
@@ -117,9 +118,10 @@ class System:
 
         Raises MaaError P-STEPS, P-RANGE or P-DURATION for what the authors' code cannot do.
         """
-        check(audio_length_in_s, num_inference_steps, guidance_scale, self.longest)
+        self.check(audio_length_in_s, num_inference_steps, guidance_scale)
         place = self.transformer.device
         own = [torch.Generator(place).manual_seed(one.initial_seed()) for one in generator or ()]
+        requests.note_cut(self.tokenizer, prompts, text.TOKENS)
         words = encode(self.reader, self.tokenizer, prompts)
         pages = fill(self.transformer, words, len(self.vq.quantize.embedding.weight),
                      generators=own or None)
@@ -131,16 +133,16 @@ class System:
             row[:len(wave)] = wave
         return AudioPipelineOutput(audios=made)
 
-
-def check(seconds, steps, guidance, longest):
-    """Refuse what the published system does not do."""
-    if steps != STEPS:
-        raise MaaError("P-STEPS", f"{steps} steps, expected {STEPS}: Diffsound has no other")
-    if guidance != 1:
-        raise MaaError("P-RANGE", f"guidance is {guidance}, expected 1: Diffsound has none")
-    if not 0 < seconds <= math.ceil(longest):
-        raise MaaError("P-DURATION", f"{seconds} s, expected above 0 and at most "
-                                     f"{math.ceil(longest)}: its sounds have {longest:.3f} s")
+    def check(self, seconds, steps, guidance):
+        """Refuse what this system cannot do, though others may: P-STEPS, P-RANGE, P-DURATION."""
+        if steps != STEPS:
+            raise MaaError("P-STEPS", f"{steps} steps, expected {STEPS}: Diffsound has no other")
+        if guidance != 1:
+            raise MaaError("P-RANGE", f"guidance is {guidance}, expected 1: Diffsound has none")
+        most = math.ceil(self.longest)
+        if not 0 < seconds <= most:
+            raise MaaError("P-DURATION", f"{seconds} s, expected above 0 and at most {most}: its "
+                                         f"sounds have {self.longest:.3f} s")
 
 
 def save(system, folder):

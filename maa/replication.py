@@ -22,8 +22,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from maa import (classifier, corpora, diffusion, evaluation, fast, files, mel, melception, metrics,
-                 msclap, pipeline, published_diffsound, release, requests, rows, scores, sounds,
-                 training)
+                 msclap, release, requests, rows, scores, sounds, training)
 from maa.errors import MaaError
 
 LISTENER, READER = "Melception (published, VGGSound)", "CLAP (published, Microsoft 2022)"
@@ -62,10 +61,8 @@ def settled(seconds, steps, guidance, pipe=None):
     seconds = requests.number(seconds, "seconds", shortest, requests.LONGEST, "P-DURATION")
     steps = requests.whole(steps, "steps", 1, diffusion.STEPS, "P-STEPS")
     form = {"seconds": seconds, "steps": steps, "guidance": requests.guidance(guidance)}
-    if isinstance(pipe, published_diffsound.System):
-        published_diffsound.check(*form.values(), pipe.longest)
-    elif isinstance(pipe, pipeline.MakeAnAudioPipeline):
-        pipe.sampler(steps, 0.0, None)
+    if pipe is not None:
+        pipe.check(**form)
     return form
 
 

@@ -150,11 +150,10 @@ class Run:
         if state is None:
             return
         first, *_ = processes.gathered(self.settings)  # shares of scenes are not of one size
-        own = first | {"processes": processes.count()}
-        theirs = state["settings"] | {"processes": len(state["generator"])}
-        checkpoints.refuse_changes(theirs, own, path)
         schedule = self.schedule()
-        checkpoints.refuse_changes(state.get("schedule", schedule), schedule, path)
+        own = first | schedule | {"processes": processes.count()}
+        theirs = state["settings"] | state.get("schedule", schedule)
+        checkpoints.refuse_changes(theirs | {"processes": len(state["generator"])}, own, path)
         for name, module in self.modules.items():
             module.load_state_dict(state["modules"][name])
         for name, average in self.averages.items():

@@ -41,7 +41,7 @@ def paper():
 def finished(tmp_path_factory, paper):
     folder = tmp_path_factory.mktemp("mini")
     made_scores.write(folder)
-    return claims.table(claims.read(), paper, {"mini": evidence.measured(folder)})
+    return claims.table(claims.read(), paper, evidence.measured(folder), "mini")
 
 
 def test_a_difference_of_equal_numbers_is_zero_with_an_interval_about_it():
@@ -175,12 +175,12 @@ def test_other_numbers_turn_a_verdict_round(tmp_path, paper, monkeypatch):
     swapped["clap"], swapped["diffsound"] = swapped["diffsound"], swapped["clap"]
     monkeypatch.setattr(made_scores, "QUALITY", swapped)
     made_scores.write(tmp_path)
-    frame = claims.table(claims.read(), paper, {"mini": evidence.measured(tmp_path)})
+    frame = claims.table(claims.read(), paper, evidence.measured(tmp_path), "mini")
     assert frame.iloc[0]["here, mini"] == claims.NOT_BORNE_OUT
 
 
 def test_a_scale_without_numbers_is_told_as_untested(paper):
-    frame = claims.table(claims.read(), paper, {"small": pd.DataFrame(columns=evidence.TIDY)})
+    frame = claims.table(claims.read(), paper, pd.DataFrame(columns=evidence.TIDY), "small")
     assert frame.iloc[0][["here, small", "small, numbers"]].tolist() == [
         claims.UNTESTED, claims.NONE]
     assert list(claims.verdicts(frame)) == ["place", "by the paper's numbers", "here, small"]

@@ -23,7 +23,7 @@ def fill(root, *paths, content="a,b\n1,2\n"):
 
 def test_sounds_go_by_name_and_the_rest_are_lists_however_deep_they_lie(root):
     found = fill(root, "a.wav", "x/y/b.FLAC", "x/list.csv", ".hidden.wav", "x/._b.wav", "c.txt")
-    assert found.sounds == {("", "a"): "a.wav", ("", "b"): "x/y/b.FLAC"}
+    assert found.sounds == {("", "a"): {".wav": ["a.wav"]}, ("", "b"): {".flac": ["x/y/b.FLAC"]}}
     assert sorted(found.lists) == ["c.txt", "x/list.csv"]
 
 

@@ -306,7 +306,24 @@ def test_drawings_hold_out_every_fifth_picture_of_a_label(tmp_path, two):
     assert table.groupby(["label", "split"]).size().to_dict() == {
         ("dog", "held_out"): 2, ("dog", "train"): 8, ("rain", "held_out"): 2, ("rain", "train"): 8}
     assert set(table.licence) == {"CC0-1.0 (drawn)"} and table.id.is_unique
-    assert sorted(os.listdir(tmp_path)) == ["pictures", "pictures.csv", "rejects.jsonl"]
+    seen = sorted(path.name for path in tmp_path.glob("[!.]*"))
+    assert seen == ["pictures", "pictures.csv", "rejects.jsonl"]
+
+
+def test_two_writers_of_pictures_do_not_meet(tmp_path, two, monkeypatch):
+    make, told = drawings.make, []
+    written = pictures.from_drawings(tmp_path, pictures_per_label=5, size=32)
+
+    def draw(*given):  # while others are written, which would delete what there is of them
+        with pytest.raises(errors.MaaError) as fault:
+            picture_corpus.write(tmp_path, [], 0.0)
+        told.append(fault.value.code)
+        return make(*given)
+
+    monkeypatch.setattr(drawings, "make", draw)
+    assert pictures.from_drawings(tmp_path, pictures_per_label=5, size=32, seed=1).shape == (
+        written.shape)
+    assert told == ["F-LOCKED"] * len(written)
 
 
 def test_load_gives_the_table_and_the_pictures_that_were_drawn(tmp_path, two, monkeypatch):

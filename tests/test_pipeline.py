@@ -451,7 +451,7 @@ def test_p34_an_exception_in_the_middle_leaves_no_tensor_behind(pipe):
     before = tensors_alive()
     with pytest.raises(KeyboardInterrupt):
         sound(pipe, steps=5, callback_on_step_end=fail)
-    assert tensors_alive() == before
+    assert tensors_alive() <= before
     assert np.array_equal(sound(pipe), sound(pipe))
 
 

@@ -10,7 +10,7 @@ from made_diffsound import CODES, COLUMNS, noise, page
 from torch.nn import functional as F
 
 from maa import codebook, diffsound, diffsound_release, published_diffsound
-from maa.errors import MaaError
+from maa.errors import MaaError, MaaWarning
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -150,6 +150,11 @@ def test_a_sound_depends_on_its_prompt_and_seed_alone(system):
     assert made.shape == (2, 16_000) and made.dtype == "float32"
     assert abs(made[1] - alone[0]).max() < 1e-4
     assert abs(made[1] - system(["rain"], 1.0, generator=seeds(5)).audios[0]).max() > 1e-3
+
+
+def test_words_that_the_published_system_does_not_read_are_noted(system):
+    with pytest.warns(MaaWarning, match="P-LONG: prompt 1 has .* the last .* are not read"):
+        system(["rain", "rain " * 100], 1.0)
 
 
 def test_after_its_own_length_a_sound_is_silent(system):
