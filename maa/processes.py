@@ -54,10 +54,17 @@ def add(gradients):
     """Replace tensors by their sum over all processes, in one exchange."""
     if count() == 1:
         return
-    whole = torch.cat([one.reshape(-1) for one in gradients])
+    flat = [in_memory(one) for one in gradients]
+    whole = torch.cat(flat)
     distributed.all_reduce(whole)
-    parts = whole.split([one.numel() for one in gradients])
-    torch._foreach_copy_(gradients, [part.view_as(one) for part, one in zip(parts, gradients)])
+    torch._foreach_copy_(flat, whole.split([len(one) for one in flat]))
+
+
+def in_memory(tensor):
+    """A view (values,) of a tensor without gaps, in the order in which its values lie in memory:
+    copied so, pictures' gradients with channels last are not turned round."""
+    order = sorted(range(tensor.dim()), key=tensor.stride, reverse=True)
+    return tensor.permute(order).view(-1)
 
 
 def means(values, place):

@@ -257,6 +257,19 @@ SHARES = [[["a dog barks", "a cat"], ["the bark of a dog", "rain falls"]],
 SIZES = {"steps": 4, "batch": 4, "frames": 32}
 
 
+def added(folder, rank):
+    whole = torch.arange(24.0).reshape(2, 3, 2, 2)
+    picture, vector = (rank + 1) * whole.to(memory_format=torch.channels_last), torch.ones(3)
+    processes.gathered(rank)  # they know each other from then on
+    processes.add([picture, vector])
+    return [torch.equal(picture, 3 * whole), vector.tolist(),
+            picture.is_contiguous(memory_format=torch.channels_last)]
+
+
+def test_gradients_are_added_where_they_lie(tmp_path):
+    assert told(tmp_path, added) == [[True, [2.0, 2.0, 2.0], True]] * 2
+
+
 def taught_from_shares(folder, rank):
     """Vocabularies, labels and weights of networks whose scenes differ from process to process."""
     captions = SHARES[rank]
