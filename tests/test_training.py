@@ -1,6 +1,7 @@
 """The loop that every train() shares: it learns, it survives, it refuses."""
 
 import inspect
+import math
 import os
 import random
 import re
@@ -321,6 +322,19 @@ def test_training_leaves_the_global_generator_alone():
 def test_pictures_lie_channels_last_on_a_gpu_alone():
     assert training.layout(torch.device("cuda")) == torch.channels_last
     assert training.layout(torch.device("cpu")) == torch.contiguous_format
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", tiny_trainers.TRAINERS)
+def test_whatever_is_compiled_learns_on_a_gpu_and_is_resumed(tmp_path, name, monkeypatch):
+    train, settings = tiny_trainers.TRAINERS[name], {"steps": 6, "save_every": 2}
+    stop_at(3, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, **settings)
+    monkeypatch.undo()
+    train(tmp_path, **settings)
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert log.step.max() == 6 and log.value.map(math.isfinite).all()
 
 
 @pytest.mark.gpu

@@ -88,7 +88,7 @@ EMPTY = torch.zeros(1, 5, 16)  # encoding of no prompt
 
 
 def words(generator, rows):
-    return torch.randn(len(rows), 5, 16, generator=generator)
+    return torch.randn(len(rows), 5, 16, generator=generator, device=generator.device)
 
 
 def train_diffusion(folder, **changed):
