@@ -13,6 +13,8 @@ import os
 import torch
 from torch import distributed
 
+from maa.errors import MaaError
+
 
 def count():
     """How many processes train together."""
@@ -86,6 +88,37 @@ def gathered(value):
     PartialState(cpu=not torch.cuda.is_available())  # finds the others if no training did before
     found = [None] * count()
     distributed.all_gather_object(found, value)
+    return found
+
+
+def first(call):
+    """What call() returns in the first process, in all; the others wait, and fail as it does.
+
+    For what only one may write.
+    """
+    if count() == 1:
+        return call()
+    told = None
+    try:
+        told = call() if rank() == 0 else None
+    except MaaError as fault:
+        told = fault
+    except Exception as fault:  # whatever it is, the others must not wait for ever
+        told = MaaError("R-PROCESSES", f"the first process failed: {fault!r}")
+    told = gathered(told)[0]
+    if isinstance(told, MaaError):
+        raise told
+    return told
+
+
+def divided(things, call):
+    """call(things of this process) of each process put together: a list, one for each of `things`.
+
+    call:      gives one result for each of the things it is given, in their order
+    """
+    found = [None] * len(things)
+    for place, part in enumerate(gathered(list(call(things[own()])))):
+        found[place::count()] = part
     return found
 
 

@@ -270,6 +270,44 @@ def test_gradients_are_added_where_they_lie(tmp_path):
     assert told(tmp_path, added) == [[True, [2.0, 2.0, 2.0], True]] * 2
 
 
+def written_once(folder, rank):
+    def write():
+        (folder / f"by-{rank}").touch()
+        return rank
+
+    def fail():
+        raise MaaError("F-SPACE", "the disk is full")
+
+    def break_down():
+        raise KeyError("label")
+
+    told = [processes.first(write)]
+    for call in (fail, break_down):
+        try:
+            processes.first(call)
+        except MaaError as fault:
+            told.append(str(fault))
+    return told
+
+
+def test_what_one_process_writes_the_others_know_and_so_they_do_when_it_fails(tmp_path):
+    for found in told(tmp_path, written_once):
+        assert found[:2] == [0, "F-SPACE: the disk is full"]
+        assert found[2].startswith("R-PROCESSES: the first process failed: KeyError('label'")
+    assert [path.name for path in tmp_path.glob("by-*")] == ["by-0"]
+
+
+def doubled(folder, rank):
+    return [processes.divided(list(range(count)), lambda own: [[2 * one, rank] for one in own])
+            for count in (0, 1, 5)]
+
+
+def test_work_that_is_divided_is_put_together_in_its_order(tmp_path):
+    expected = [[], [[0, 0]], [[0, 0], [2, 1], [4, 0], [6, 1], [8, 0]]]
+    assert told(tmp_path, doubled) == [expected] * 2
+    assert processes.divided("ab", lambda own: [one + one for one in own]) == ["aa", "bb"]
+
+
 def taught_from_shares(folder, rank):
     """Vocabularies, labels and weights of networks whose scenes differ from process to process."""
     captions = SHARES[rank]
