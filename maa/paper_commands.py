@@ -4,7 +4,7 @@
     maa import-diffsound diffsound_audiocaps.pth best_netG.pt -o results/paper/diffsound
     maa import-clap CLAP_weights_2022.pth -o results/paper/msclap
     maa evaluate audiocaps data/AudioCaps --model results/paper/release \\
-        --clap results/paper/msclap --melception melception.pt \\
+        --clap results/paper/msclap --melception melception-21-05-10T09-28-40.pt \\
         --statistics train_means_stds_melspec_10s_22050hz.txt -o results/paper/table_1
 
 Conventions: as in maa.command, which takes them in.
@@ -108,7 +108,8 @@ def evaluate(
 ):
     """Answer the captions of a corpus and score the sounds by the published judges: FID, KL, CLAP.
 
-    Stopped, it goes on where it was. maa.corpora says which layouts are read.
+    Stopped, it goes on where it was. maa.corpora says which layouts are read. FID and KL are not
+    the paper's measure: it does not say how it fed 16 kHz to a network that hears 22.05 kHz.
     """
     from maa import corpora, folders, loading, published_diffsound, replication, requests
 

@@ -2,12 +2,14 @@
 published judges compare its sounds with the recordings.
 
     maa evaluate audiocaps data/AudioCaps --model results/paper/release -o results/paper/table_1 \\
-        --melception melception.pt --statistics bands.txt --clap results/paper/msclap
+        --melception melception-21-05-10T09-28-40.pt --statistics bands.txt \\
+        --clap results/paper/msclap
 
 Conventions: sounds are stored under their ids, 16 kHz, so that a stopped run goes on where it was;
     each has a seed of its own. References are cut, or padded with silence, to the same length.
 Source: Section 5.3, Table 1. Differs: references and answers are heard whole and alike; the release
-    hears 3.27 s of its own and up to 9 s of the others (maa.release.padded gives its files).
+    hears 3.27 s of its own and up to 9 s of the others (maa.release.padded gives its files); the
+    paper does not say how it fed 16 kHz to Melception, which hears 22.05 kHz (maa.melception).
 Notebook: none.
 """
 
@@ -23,7 +25,7 @@ from tqdm.auto import tqdm
 
 from maa import (classifier, corpora, diffusion, evaluation, fast, files, mel, melception, metrics,
                  msclap, release, requests, rows, scores, sounds, training)
-from maa.errors import MaaError
+from maa.errors import MaaError, warn
 
 LISTENER, READER = "Melception (published, VGGSound)", "CLAP (published, Microsoft 2022)"
 SET, CARD = "held_out", "README.md"
@@ -36,14 +38,21 @@ def plan(table, seed=0):
     table:     of corpora.read()
     returns    plan of maa.evaluation, with the path of the recording as `reference`
 
-    Raises MaaError D-MISSING if no sound is here.
+    Raises MaaError D-MISSING if no sound is here; warns D-ABSENT of sounds that are not here.
     """
-    own = table[(table.split == SET) & (table.caption.str.strip() != "")]
-    own = own.assign(seed=range(seed, seed + len(own)))[own.here]  # the same when more are here
+    listed = table[(table.split == SET) & (table.caption.str.strip() != "")]
+    own = listed.assign(seed=range(seed, seed + len(listed)))  # the same when more are here
+    own = own[own.here]
     if not len(own):
         raise MaaError("D-MISSING", (
             f"none of {len(table)} rows is held out, has a caption and its sound on this disk; "
             f"maa.corpora.report says what is missing"))
+    recordings = listed.drop_duplicates(corpora.SOUND)
+    if len(absent := recordings.file[~recordings.here]):
+        warn("D-ABSENT", (
+            f"{len(absent)} of {len(recordings)} listed sounds are not here, so that "
+            f"{len(listed) - len(own)} of {len(listed)} captions are left out and scores are of "
+            f"fewer; first: {absent.iloc[0]!r}"))
     found = pd.DataFrame({"id": own.id, "file": own.id + ".wav", "set": SET, "label": own.label,
                           "reference": own.root + "/" + own.file, "prompt": own.caption,
                           "seed": own.seed})

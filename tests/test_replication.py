@@ -1,6 +1,7 @@
 """A pipeline answers a corpus and published judges score it; here all of them are small."""
 
 import re
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from transformers import BertConfig
 
 from maa import (classifier, command, corpora, files, loading, melception, msclap,
                  paper_commands, published_diffsound, release, replication, sounds, training)
-from maa.errors import MaaError
+from maa.errors import MaaError, MaaWarning
 
 SIZES = {"vocab_size": 200, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
          "intermediate_size": 32, "projection_dim": 24, "audio_widths": (4, 4, 4, 4, 4, 8)}
@@ -56,6 +57,23 @@ def test_a_corpus_without_its_sounds_is_refused(tmp_path):
     table = corpora.read("audiocaps", made_corpora.audiocaps(tmp_path / "c", names=("",) * 4))
     with pytest.raises(MaaError, match="D-MISSING: none of 5 rows is held out"):
         replication.plan(table)
+
+
+def test_how_many_sounds_are_not_here_and_are_left_out_is_said(tmp_path):
+    splits = {"train": replication.SET, "val": replication.SET}
+    folder = made_corpora.audiocaps(tmp_path / "c", names=("audio/{0}.wav", "", "", ""))
+    with pytest.warns(MaaWarning, match=(
+            "D-ABSENT: 2 of 3 listed sounds are not here, so that 3 of 4 captions are left out .*"
+            "first: ")):
+        asked = replication.plan(corpora.read("audiocaps", folder, splits=splits))
+    assert list(asked.prompt) == ["A dog barks, twice"]
+
+
+def test_nothing_is_said_where_every_sound_is_here(tmp_path):
+    table = corpora.read("audiocaps", made_corpora.audiocaps(tmp_path / "c"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(replication.plan(table)) == 3
 
 
 def test_a_stopped_answer_goes_on_to_the_same_sounds(asked, pipe, tmp_path):
@@ -170,7 +188,8 @@ def test_a_sound_keeps_its_seed_when_others_come_or_go(tmp_path):
     splits = {"train": replication.SET, "val": replication.SET}
     all_of_them = replication.plan(corpora.read("audiocaps", folder, splits=splits))
     Path(all_of_them.reference[0]).unlink()
-    left = replication.plan(corpora.read("audiocaps", folder, splits=splits))
+    with pytest.warns(MaaWarning, match="D-ABSENT: 1 of 3"):
+        left = replication.plan(corpora.read("audiocaps", folder, splits=splits))
     assert list(left.id) == list(all_of_them.id[1:])
     assert list(left.seed) == list(all_of_them.seed[1:])
 
