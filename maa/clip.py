@@ -47,7 +47,8 @@ def train(folder, tokenizer, pictures, captions, *, steps, batch=128, learning_r
           hide=0.0, seed=0, save_every=1000, fingerprint="", **shape):
     """Small CLIP trained by contrast: a picture's own words against all others'.
 
-    pictures:  (pictures, 3, size, size) tensor in 0 … 1
+    pictures:  (pictures, 3, size, size) tensor in 0 … 1; where several processes train together,
+               this one's share, as of captions
     captions:  one list of true captions for each picture
     shape:     keywords of build
     returns    CLIPModel in eval mode

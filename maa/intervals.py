@@ -12,6 +12,7 @@ import numpy as np
 from scipy import special
 
 PERCENT = [0.025, 0.975]
+AT_ONCE = 2**24  # values that are drawn before their means are taken
 
 
 def of_draws(drawn, value, count):
@@ -40,6 +41,15 @@ def of_equal(values):
         width = float(square / (len(values) + square))
         return (1 - width, 1.0) if values[0] else (0.0, width)
     return (float(values[0]),) * 2 if len(values) > 1 else (math.nan, math.nan)
+
+
+def means(values, draws, generator):
+    """Means of `values` (rows,) drawn anew, `draws` times: (draws,)."""
+    count = len(values)
+    most = max(1, AT_ONCE // count)
+    return np.concatenate([
+        values[generator.integers(count, size=(min(most, draws - done), count))].mean(1)
+        for done in range(0, draws, most)])
 
 
 def redraws(sets, draws, generator, groups=None):

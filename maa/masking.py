@@ -16,6 +16,7 @@ from maa import text, training
 IGNORED = -100  # a target that does not count
 SHARE = 0.15  # of the tokens that are hidden
 SPAN = 3  # tokens of a hidden span, at most
+READ = 1024  # held-out texts that the loss is logged on, at most
 
 
 def build_bert(vocabulary, *, width=192, layers=2):
@@ -130,9 +131,9 @@ def train_bert(folder, tokenizer, texts, *, steps, batch=256, learning_rate=0.00
 
     def held_out(networks):
         chance = torch.Generator(place).manual_seed(0)
-        seen, targets = hide_words(ids[held], len(tokenizer), chance)
+        seen, targets = hide_words(ids[held][:READ], len(tokenizer), chance)
         with torch.no_grad():
-            return {"hidden words": error(networks["bert"], seen, targets, mask[held])}
+            return {"hidden words": error(networks["bert"], seen, targets, mask[held][:READ])}
 
     settings = {"steps": steps, "batch": batch, "learning_rate": learning_rate, "width": width,
                 "layers": layers, "seed": seed, "texts": len(texts), "data": fingerprint,
@@ -177,7 +178,7 @@ def train_t5(folder, tokenizer, texts, *, steps, batch=256, learning_rate=0.001,
 
     def held_out(networks):
         with torch.no_grad():
-            return {"hidden spans": error(networks["t5"], *(b[:1024] for b in banks["held_out"]))}
+            return {"hidden spans": error(networks["t5"], *(b[:READ] for b in banks["held_out"]))}
 
     settings = {"steps": steps, "batch": batch, "learning_rate": learning_rate, "width": width,
                 "layers": layers, "copies": copies, "seed": seed, "texts": len(texts),

@@ -221,7 +221,7 @@ def interval(values, draws=2000, seed=0):
         raise MaaError("S-NAN", "values are not finite; is a clip damaged?")
     if values.min() == values.max():
         return intervals.of_equal(values)
-    means = values[generator.integers(len(values), size=(draws, len(values)))].mean(1)
+    means = intervals.means(values, draws, generator)
     low, high = intervals.of_draws(means, values.mean(), len(values))
     return max(low, float(values.min())), min(high, float(values.max()))
 

@@ -17,13 +17,17 @@ from maa import (clips, corpus, drawings, errors, files, listed, photos, picture
                  picture_files)
 
 SPLITS = ("train", "held_out")
+SAMPLE = 1000  # pictures that are looked at where all would not fit in memory
 
 
-def load(folder, split=None):
+def load(folder, split=None, most=None, part=slice(None)):
     """The table and the pictures of a corpus.
 
     folder:    written by one of SOURCES
     split:     "train", "held_out" or None for both
+    most:      pictures of these, spread evenly over the table; None gives all
+    part:      slice of the rows, maa.processes.own() where each process holds its share; the rest
+               is not read
     returns    DataFrame and, row by row, (rows, 3, size, size) float32 tensor in 0 … 1
 
     Raises ValueError for an unknown split; MaaError D-MISSING without pictures.csv or without rows,
@@ -38,7 +42,9 @@ def load(folder, split=None):
             "D-MISSING", f"{str(folder)!r} has no pictures.csv; was notebook 15_clip run?")
     table = files.read_table(path, picture_corpus.COLUMNS, str)
     if split is not None:
-        table = table[table.split == split].reset_index(drop=True)
+        table = table[table.split == split]
+    count = len(table) if most is None else min(most, len(table))
+    table = table.iloc[np.arange(count) * len(table) // max(1, count)][part].reset_index(drop=True)
     if not len(table):
         raise errors.MaaError("D-MISSING", f"{str(path)!r} has no picture of split {split!r}")
     found = [picture_files.read(path.parent / file) for file in table.file]

@@ -8,12 +8,16 @@ Conventions: a rank is a process's number, 0 the first, which alone writes check
 Source: Appendix E.2 (18 GPUs).  Notebook: 22_diffusion.
 """
 
+import datetime
 import os
 
 import torch
 from torch import distributed
 
 from maa.errors import MaaError
+
+
+PATIENCE = datetime.timedelta(hours=1)  # with a host that reads the same clips from a slower disk
 
 
 def count():
@@ -79,13 +83,19 @@ def means(values, place):
     return dict(zip(values, (numbers / count()).tolist()))
 
 
+def meet():
+    """Find the other processes, if that is not done yet."""
+    if count() > 1:
+        from accelerate import PartialState
+
+        PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
+
+
 def gathered(value):
     """What each process has, in the order of their ranks."""
     if count() == 1:
         return [value]
-    from accelerate import PartialState
-
-    PartialState(cpu=not torch.cuda.is_available())  # finds the others if no training did before
+    meet()
     found = [None] * count()
     distributed.all_gather_object(found, value)
     return found

@@ -26,6 +26,7 @@ from maa.errors import MaaError
 
 FEWEST, MOST = 2, 30  # words of a sentence in the pool
 ONE, FIVE = ["caption"], [f"caption_{number}" for number in range(1, 6)]
+AT_ONCE = 1024  # sounds that are compared with all sentences
 TABLES = {  # file names of published captions, and the columns that hold them
     # all parts, for scales that are not judged on these sets
     "published": {"audiocaps_*.csv*": ONE, "clotho_captions_*.csv*": FIVE},
@@ -151,8 +152,8 @@ def retrieve(expert, mels, pool, count):
 
 def nearest(network, mels, pool, read, count):
     """As retrieve(), of a pool whose sentences have been read: (sentences, width) vectors."""
-    heard = classifier.apply(network.hear, mels)
-    rows = (heard @ read.T).topk(min(count, len(pool)), dim=1).indices
+    parts = classifier.apply(network.hear, mels).split(AT_ONCE)
+    rows = torch.cat([(part @ read.T).topk(min(count, len(pool)), dim=1).indices for part in parts])
     return [[pool[row] for row in several] for several in rows.tolist()]
 
 

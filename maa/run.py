@@ -28,6 +28,7 @@ from maa import files, jobs, notebooks, project
 from maa.errors import MaaError
 
 KERNEL = "python3"
+SHUTDOWN = 120  # seconds that a stopped kernel is given, half of them to write a checkpoint
 GOES_ON = "the same command goes on from the last checkpoint"
 SETTINGS = {  # of the kernel, unless the user has set them otherwise
     "HF_HUB_OFFLINE": "1",  # no model hub: nothing is fetched unasked
@@ -84,7 +85,13 @@ def launch(folder, job):
                "--num_processes", str(job.gpus), "--num_machines", "1", "--mixed_precision", "no",
                "--dynamo_backend", "no", "-m", "maa.run", job.scale, word]
     print(f"in {job.gpus} processes", flush=True)
-    status = subprocess.run(command, cwd=folder, preexec_fn=files.die_with_parent).returncode
+    with subprocess.Popen(command, cwd=folder, preexec_fn=files.die_with_parent) as launcher:
+        try:
+            status = launcher.wait()
+        except BaseException:
+            launcher.terminate()  # killed, it could not end its processes
+            launcher.wait()
+            raise
     if status:
         raise MaaError("R-PROCESSES", (
             f"{job.copy} at scale {job.scale!r} failed in {job.gpus} processes, which ended with "
@@ -96,6 +103,14 @@ def help_along(folder, job):
     with tempfile.TemporaryDirectory() as place:
         if problem := notebooks.failure(execute(folder, job, Path(place) / f"{job.copy}.ipynb")):
             raise MaaError(problem[0], f"{job.copy} at scale {job.scale!r}: {problem[1][:600]}")
+
+
+def refuse_several(chosen):
+    """MaaError R-LAUNCH for several notebooks under a launcher, whose processes meet only once."""
+    if "RANK" in os.environ and len(chosen) > 1:
+        raise MaaError("R-LAUNCH", (
+            f"{len(chosen)} notebooks under one launcher, the first {chosen[0].copy}, expected "
+            f"one; name it, and its variant: diffusion, or variant@bert"))
 
 
 def forget_checkpoints(folder):
@@ -124,7 +139,7 @@ def execute(folder, job, output):
             timeout_func=lambda cell: max(1, int(deadline - time.monotonic())),
             on_cell_executed=lambda cell, **_: notebooks.refuse_large(cell),
             extra_arguments=[f"--IPKernelApp.exec_lines={DIE_WITH_PARENT}", "--log-level=CRITICAL"],
-            config=Config({"KernelManager": {"shutdown_wait_time": 20}}),
+            config=Config({"KernelManager": {"shutdown_wait_time": SHUTDOWN}}),
         )
     except PapermillExecutionError:  # the notebook itself says more
         return notebooks.read(output)
@@ -146,11 +161,11 @@ def execute(folder, job, output):
 
 @contextlib.contextmanager
 def stoppable():
-    """SIGTERM ends the kernel as Ctrl-C does; a stage of DVC ends when DVC is killed."""
+    """SIGTERM ends the kernel as Ctrl-C does; what DVC or a launcher started ends with it."""
     def stop(number, _):
         raise SystemExit(128 + number)
 
-    if "DVC_STAGE" in os.environ:  # else someone may have started it with nohup
+    if {"DVC_STAGE", "RANK"} & {*os.environ}:  # else someone may have started it with nohup
         files.die_with_parent()
     before = signal.signal(signal.SIGTERM, stop)
     try:
@@ -173,7 +188,9 @@ def main(arguments=None):
     try:
         folder = project.root()
         with stoppable():
-            for job in jobs.prepare(folder, wanted.scale, wanted.notebook):
+            chosen = jobs.prepare(folder, wanted.scale, wanted.notebook)
+            refuse_several(chosen)
+            for job in chosen:
                 started = time.monotonic()
                 print(f"{job.copy:24} {job.scale:6}", end=" ", flush=True)
                 run(folder, job)

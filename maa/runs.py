@@ -25,6 +25,7 @@ class Run:
     """State of one training run: everything that a checkpoint must hold."""
 
     def __init__(self, folder, modules, turns, settings, seed, averaged, decay, steps, warm_up):
+        processes.meet()
         self.accelerator = Accelerator(
             mixed_precision="bf16" if torch.cuda.is_available() else "no")
         self.device = processes.device()
@@ -46,6 +47,7 @@ class Run:
         ]
         self.generator = torch.Generator(self.device).manual_seed(seed + APART * processes.rank())
         self.sums, self.rows = {}, []  # {name: (sum, how many)} since the last row of the log
+        self.written = 0  # rows of the log that are on disk
 
     def advance(self, batch):
         """One step: each turn's loss, gradient and update, then the averages."""
@@ -111,10 +113,14 @@ class Run:
                 if not name.startswith("gradient")}
 
     def note(self, split, values):
+        """Add rows to the log, which is written when it has grown by a hundredth, and at saves."""
         self.rows += [(self.step, split, name, float(value)) for name, value in values.items()]
-        if processes.rank() == 0:
-            table = pd.DataFrame(self.rows, columns=LOG_COLUMNS)
-            files.write_table(self.folder / "log.csv", table)
+        if len(self.rows) > 1.01 * self.written:
+            self.write_log()
+
+    def write_log(self):
+        table, self.written = pd.DataFrame(self.rows, columns=LOG_COLUMNS), len(self.rows)
+        processes.first(lambda: files.write_table(self.folder / "log.csv", table))
 
     def check(self, values):
         bad = [name for name, value in values.items() if not math.isfinite(value)]
@@ -137,9 +143,9 @@ class Run:
             "generator": torch.stack(processes.gathered(self.generator.get_state())),
             "rows": self.rows,
         }
-        if processes.rank() == 0:
-            checkpoints.write(self.folder, self.step, state)
-        processes.wait()
+        if len(self.rows) > self.written:
+            self.write_log()
+        processes.first(lambda: checkpoints.write(self.folder, self.step, state) and None)
 
     def resume(self):
         """Continue from the newest whole checkpoint, if there is one."""

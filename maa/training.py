@@ -27,6 +27,7 @@ from maa import files, processes, runs, stopping
 
 
 MOST = 200  # checkpoints that a run writes, one after another
+APART = 5000  # steps between two, at most, unless there would be more than MOST
 # Left to itself torch.compile turns pictures round and round on the way back through a network that
 # ends in few channels: 3 % of the time of a step of the paper's U-Net, at 128 and at 256 clips.
 COMPILING = {"dynamic": False, "options": {"force_layout_optimization": True}}
@@ -137,7 +138,7 @@ def train(folder, *, modules, turns, batch, steps, settings, seed=0, averaged=()
                with other steps, warm_up, seed, decay or numbers of a Turn
     warm_up:   share of the steps over which the learning rate rises to its peak
     averaged:  names of modules whose moving average (EMA, `decay`) is kept
-    save_every:  steps between checkpoints, or more: a run writes MOST of them at the most
+    save_every:  steps between checkpoints, at most APART; more where there would be over MOST
     held_out:  held_out(modules) -> {name: value}, measured on the averaged weights at every save
     compiled:  modules or submodules to compile on CUDA
     recorded:  as CUDA graphs too, which wait for no host; for those that a step calls only once
@@ -150,9 +151,11 @@ def train(folder, *, modules, turns, batch, steps, settings, seed=0, averaged=()
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    alone = files.locked(folder) if processes.rank() == 0 else contextlib.nullcontext()
-    save_every = max(save_every, steps // MOST)
-    with alone, stopping.signals() as stopped, torch.random.fork_rng(), contextlib.ExitStack() as on:
+    save_every = max(min(save_every, APART), steps // MOST)
+    with contextlib.ExitStack() as on:
+        processes.first(lambda: on.enter_context(files.locked(folder)))
+        stopped = on.enter_context(stopping.signals())
+        on.enter_context(torch.random.fork_rng())
         run = runs.Run(folder, modules, turns, settings, seed, averaged, decay, steps, warm_up)
         on.enter_context(hastened(compiled, run.device, recorded))
         run.resume()

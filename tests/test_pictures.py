@@ -340,6 +340,17 @@ def test_load_gives_the_table_and_the_pictures_that_were_drawn(tmp_path, two, mo
     assert list(table.split) == ["held_out"] * 2 and len(found) == 2 and list(table.index) == [0, 1]
 
 
+def test_load_reads_a_share_or_some_that_are_spread_evenly(tmp_path, two):
+    pictures.from_drawings(tmp_path, pictures_per_label=5, size=32)
+    table, found = pictures.load(tmp_path)
+    for kept, given in {(1, 4, 7): {"part": slice(1, None, 3)}, (0, 2, 4, 6, 8): {"most": 5},
+                        (2, 6): {"most": 5, "part": slice(1, None, 2)},
+                        tuple(range(10)): {"most": 11}}.items():
+        own, some = pictures.load(tmp_path, **given)
+        assert own.equals(table.iloc[list(kept)].reset_index(drop=True))
+        assert some.equal(found[list(kept)])
+
+
 def test_the_seed_alone_decides_the_drawings(tmp_path, two, monkeypatch):
     contents = []
     for number, seed in enumerate((0, 0, 1)):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -224,6 +225,43 @@ def test_a_launched_notebook_that_fails_says_so_in_one_line(tmp_path, monkeypatc
     with pytest.raises(MaaError, match="R-PROCESSES: 22_line at scale 'mini' failed in 2 process"):
         run.run(folder, two_gpus(folder, monkeypatch))
     assert not (folder / "results/mini/notebooks/22_line.ipynb").exists()
+
+
+def launch(folder, job):
+    """A process that runs a job of two GPUs, until it is stopped."""
+    with run.stoppable():
+        run.run(folder, job)
+
+
+def gone(process):
+    """Whether there is no such process, or only what is left of it until its parent has asked."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_when_a_launch_is_stopped_its_processes_end_too(tmp_path, monkeypatch):
+    folder = made_projects.project(tmp_path / "made", {"22_line": made_projects.notebook(
+        "import os, pathlib, time", "pathlib.Path(f'pid-{os.getpid()}').touch(); time.sleep(300)")})
+    job = two_gpus(folder, monkeypatch)
+    started = multiprocessing.get_context("spawn").Process(target=launch, args=(folder, job))
+    started.start()
+    tiny_trainers.wait_for(lambda: len([*folder.glob("pid-*")]) == 2 or not started.is_alive())
+    kernels = [int(path.name[4:]) for path in folder.glob("pid-*")]
+    started.terminate()
+    started.join(60)
+    assert started.exitcode == STOPPED and len(kernels) == 2
+    tiny_trainers.wait_for(lambda: all(map(gone, kernels)))
+
+
+def test_several_notebooks_under_one_launcher_are_refused(monkeypatch):
+    chosen = jobs.prepare(Path(run.__file__).parents[1], "mini", ["diffusion", "autoencoder"])
+    run.refuse_several(chosen)
+    monkeypatch.setenv("RANK", "1")
+    run.refuse_several(chosen[:1])
+    with pytest.raises(MaaError, match="R-LAUNCH: 2 notebooks under one launcher, the first 2"):
+        run.refuse_several(chosen)
 
 
 def test_a_failure_in_one_process_is_the_failure_of_both(tmp_path):

@@ -186,20 +186,13 @@ def forget(tmp_path, name, part):
 def test_T07_a_signal_saves_and_exits(tmp_path, name, number):
     folder = tmp_path / "run"
     process = start("diffusion", folder, {"steps": 100_000, "save_every": 100_000})
-    wait_for(lambda: (folder / "stderr.txt").exists() and "/100000" in
+    tiny_trainers.wait_for(lambda: (folder / "stderr.txt").exists() and "/100000" in
              (folder / "stderr.txt").read_text())
     time.sleep(1)
     os.kill(process.pid, number)
     process.join(10)
     assert process.exitcode == 128 + number
     assert checkpoints.read(checkpoints.newest(folder)[0], "cpu")["step"] > 0
-
-
-def wait_for(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 def test_T10_a_changed_setting_is_refused_and_named(tmp_path):
@@ -267,7 +260,7 @@ def test_T06_an_infinite_gradient_is_found_before_the_next_save(tmp_path):
 def test_T09_a_second_run_in_the_same_folder_is_refused(tmp_path):
     folder = tmp_path / "run"
     process = start("diffusion", folder, {"steps": 100_000})
-    wait_for(lambda: (folder / "log.csv").exists())
+    tiny_trainers.wait_for(lambda: (folder / "log.csv").exists())
     try:
         with pytest.raises(MaaError, match=f"F-LOCKED.*{process.pid}") as caught:
             line(folder)

@@ -3,6 +3,7 @@
 import hashlib
 import multiprocessing
 import sys
+import time
 
 import torch
 
@@ -129,6 +130,13 @@ def handed(monkeypatch, train, *arguments, **changed):
         patch.setattr(training, "train", look)
         train(*arguments, **changed)
     return seen
+
+
+def wait_for(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
 
 
 def run(name, folder, changed=None):
