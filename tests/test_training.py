@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 import tiny_trainers
 import torch
-from functorch.compile import make_boxed_func
 from torch._dynamo.backends.common import aot_autograd
+from torch._functorch.aot_autograd import make_boxed_func
 
 from maa import checkpoints, clock, diffusion, runs, training
 from maa.errors import MaaError
