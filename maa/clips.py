@@ -51,7 +51,7 @@ def load(folder, split=None, annotation=None, most=None):
         table = _table(folder / "clips.csv")
         for column, word in (("split", split), ("annotation", annotation)):
             table = table if word is None else table[table[column] == word]
-        table = _spread(table, len(table) if most is None else min(most, len(table)))
+        table = spread(table, most)
         waves = [
             Unread(folder / file, seconds)
             for file, seconds in zip(table.file, table.seconds, strict=True)
@@ -84,7 +84,9 @@ class Unread:
         return wave.astype(dtype or wave.dtype, copy=False)
 
 
-def _spread(table, count):
+def spread(table, most=None):
+    """`most` rows of a table, evenly over it, or all of them where there are no more."""
+    count = len(table) if most is None else min(most, len(table))
     return table.iloc[np.arange(count) * len(table) // max(1, count)]
 
 

@@ -43,8 +43,7 @@ def load(folder, split=None, most=None, part=slice(None)):
     table = files.read_table(path, picture_corpus.COLUMNS, str)
     if split is not None:
         table = table[table.split == split]
-    count = len(table) if most is None else min(most, len(table))
-    table = table.iloc[np.arange(count) * len(table) // max(1, count)][part].reset_index(drop=True)
+    table = clips.spread(table, most)[part].reset_index(drop=True)
     if not len(table):
         raise errors.MaaError("D-MISSING", f"{str(path)!r} has no picture of split {split!r}")
     found = [picture_files.read(path.parent / file) for file in table.file]

@@ -124,11 +124,12 @@ def first(call):
 def divided(things, call):
     """call(things of this process) of each process put together: a list, one for each of `things`.
 
-    call:      gives one result for each of the things it is given, in their order
+    call:      gives one result for each of the things it is given, in their order; is not called
+               where there are none, in the last of more processes than things
     """
-    found = [None] * len(things)
-    for place, part in enumerate(gathered(list(call(things[own()])))):
-        found[place::count()] = part
+    found, part = [None] * len(things), things[own()]
+    for place, results in enumerate(gathered(list(call(part)) if len(part) else [])):
+        found[place::count()] = results
     return found
 
 
@@ -167,9 +168,3 @@ def follow_first(module):
     if count() > 1:
         for value in module.state_dict().values():
             distributed.broadcast(value, 0)
-
-
-def wait():
-    """Go on when all have come this far."""
-    if count() > 1:
-        distributed.barrier()

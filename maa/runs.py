@@ -116,11 +116,18 @@ class Run:
         """Add rows to the log, which is written when it has grown by a hundredth, and at saves."""
         self.rows += [(self.step, split, name, float(value)) for name, value in values.items()]
         if len(self.rows) > 1.01 * self.written:
-            self.write_log()
+            self.write()
 
-    def write_log(self):
+    def write(self, state=None):
+        """log.csv, and a checkpoint where there is a `state` to write."""
         table, self.written = pd.DataFrame(self.rows, columns=LOG_COLUMNS), len(self.rows)
-        processes.first(lambda: files.write_table(self.folder / "log.csv", table))
+
+        def write():
+            files.write_table(self.folder / "log.csv", table)
+            if state is not None:
+                checkpoints.write(self.folder, self.step, state)
+
+        processes.first(write)
 
     def check(self, values):
         bad = [name for name, value in values.items() if not math.isfinite(value)]
@@ -143,9 +150,7 @@ class Run:
             "generator": torch.stack(processes.gathered(self.generator.get_state())),
             "rows": self.rows,
         }
-        if len(self.rows) > self.written:
-            self.write_log()
-        processes.first(lambda: checkpoints.write(self.folder, self.step, state) and None)
+        self.write(state)
 
     def resume(self):
         """Continue from the newest whole checkpoint, if there is one."""
@@ -156,9 +161,9 @@ class Run:
         if state is None:
             return
         first, *_ = processes.gathered(self.settings)  # shares of scenes are not of one size
-        schedule = self.schedule()
-        own = first | schedule | {"processes": processes.count()}
-        theirs = state["settings"] | state.get("schedule", schedule)
+        schedule = self.schedule()  # a setting of its name is what was asked for, and wins
+        own = schedule | first | {"processes": processes.count()}
+        theirs = state.get("schedule", schedule) | state["settings"]
         checkpoints.refuse_changes(theirs | {"processes": len(state["generator"])}, own, path)
         for name, module in self.modules.items():
             module.load_state_dict(state["modules"][name])

@@ -105,14 +105,6 @@ def results(one):
     return len([*one.out.glob("shards/*.csv")])
 
 
-def wait_for(condition, process, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-
-
 def no_part_is_left(out):
     return not [*out.rglob("*.tmp")]
 
@@ -126,11 +118,11 @@ def test_ten_thousand_clips_are_labelled_once_and_the_same_though_a_worker_is_ki
     disturbed = job(shards, tmp_path / "disturbed", log=str(tmp_path / "log"), slow=slow(tmp_path))
     process, chance = start(disturbed, 2, tmp_path), random.Random(5)
     for count in (4, 12, 20):
-        wait_for(lambda: results(disturbed) >= count, process)
+        tiny_trainers.wait_for(lambda: results(disturbed) >= count, process)
         time.sleep(chance.uniform(0, 0.25))  # a shard takes this long
         victim = chance.choice(psutil.Process(process.pid).children())
         victim.kill()
-        wait_for(lambda: not victim.is_running(), process)
+        tiny_trainers.wait_for(lambda: not victim.is_running(), process)
     said, complaints = process.communicate(timeout=120)
     assert process.returncode == 0, complaints
     assert complaints.count("a worker died with status -9; the next takes over") == 3
@@ -155,7 +147,7 @@ def test_a_stopped_job_leaves_no_process_and_the_same_command_goes_on(
     shards = write_shards(tmp_path / "tars", 30)
     one = job(shards, tmp_path / "out", batch=1, slow=slow(tmp_path))
     process = start(one, processes, tmp_path)
-    wait_for(lambda: results(one) >= 2, process)
+    tiny_trainers.wait_for(lambda: results(one) >= 2, process)
     workers = psutil.Process(process.pid).children()
     process.send_signal(number)
     if number == signal.SIGKILL:

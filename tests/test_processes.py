@@ -346,6 +346,17 @@ def test_work_that_is_divided_is_put_together_in_its_order(tmp_path):
     assert processes.divided("ab", lambda own: [one + one for one in own]) == ["aa", "bb"]
 
 
+def taken_apart(folder, rank):
+    def first_doubled(own):
+        return [2 * own[0]] + [2 * one for one in own[1:]]  # fails where there are none
+
+    return processes.divided([7], first_doubled)
+
+
+def test_a_process_without_a_share_of_the_work_does_none(tmp_path):
+    assert told(tmp_path, taken_apart) == [[14]] * 2
+
+
 def taught_from_shares(folder, rank):
     """Vocabularies, labels and weights of networks whose scenes differ from process to process."""
     captions = SHARES[rank]

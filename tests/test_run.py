@@ -9,6 +9,7 @@ import time
 import made_projects
 import psutil
 import pytest
+import tiny_trainers
 import torch
 
 from maa import files, run
@@ -191,15 +192,6 @@ def test_an_unknown_variant_is_refused_in_one_line(varied, capsys):
     assert len(said.splitlines()) == 1 and not (varied / "notebooks").exists()
 
 
-def wait_for(path, process):
-    """The number that a process writes to a file, once it has."""
-    limit = time.monotonic() + 60
-    while not path.exists():
-        assert process.poll() is None and time.monotonic() < limit, process.communicate()
-        time.sleep(0.05)
-    return int(path.read_text())
-
-
 def test_killing_a_run_leaves_no_kernel_and_a_second_run_waits_its_turn(
         tmp_path, monkeypatch, capsys):
     """N05, N16: kill -9 of the runner, SIGTERM, Ctrl-C; twice the same notebook."""
@@ -215,7 +207,8 @@ def test_killing_a_run_leaves_no_kernel_and_a_second_run_waits_its_turn(
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
                  for name in endings}
     for name, process in processes.items():
-        kernel = psutil.Process(wait_for(folder / name, process))
+        tiny_trainers.wait_for((folder / name).exists, process)
+        kernel = psutil.Process(int((folder / name).read_text()))
         assert run.main(["mini", name]) == 6
         assert f"is locked by pid {process.pid}" in capsys.readouterr().err
         number, status = endings[name]

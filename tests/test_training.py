@@ -186,8 +186,8 @@ def forget(tmp_path, name, part):
 def test_T07_a_signal_saves_and_exits(tmp_path, name, number):
     folder = tmp_path / "run"
     process = start("diffusion", folder, {"steps": 100_000, "save_every": 100_000})
-    tiny_trainers.wait_for(lambda: (folder / "stderr.txt").exists() and "/100000" in
-             (folder / "stderr.txt").read_text())
+    said = folder / "stderr.txt"
+    tiny_trainers.wait_for(lambda: said.exists() and "/100000" in said.read_text())
     time.sleep(1)
     os.kill(process.pid, number)
     process.join(10)
@@ -230,6 +230,17 @@ def test_a_checkpoint_from_before_schedules_were_kept_is_resumed(tmp_path):
     assert state.pop("schedule")["betas of turn 1"] == (0.9, 0.999)
     checkpoints.write(tmp_path, 2, state)
     unnamed(tmp_path)
+
+
+def test_a_setting_wins_over_what_a_checkpoint_from_before_schedules_cannot_say(tmp_path):
+    line(tmp_path)
+    path, state = checkpoints.latest(tmp_path)
+    path.unlink()
+    del state["schedule"]
+    checkpoints.write(tmp_path, 40, state)
+    with pytest.raises(MaaError, match="other settings: steps is 60, was 40; set them"):
+        line(tmp_path, steps=60)
+    line(tmp_path)
 
 
 def test_a_step_that_fails_leaves_no_network_frozen(tmp_path):

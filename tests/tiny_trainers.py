@@ -132,11 +132,13 @@ def handed(monkeypatch, train, *arguments, **changed):
     return seen
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition, process=None, seconds=120):
+    """Go on when condition() is true; fails if a subprocess.Popen that should see to it ends."""
     end = time.monotonic() + seconds
     while not condition():
+        assert process is None or process.poll() is None, process.communicate()
         assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def run(name, folder, changed=None):
