@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import tiny_trainers
 import torch
+from torch import distributed
 
 from maa import (autoencoder, captioner, classifier, contrast, diffusion, jobs, processes, retriever,
                  run, training)
@@ -61,11 +62,11 @@ def report(folder, place, task):
     (folder / f"told-{rank}.json").write_text(json.dumps(told))
 
 
-def told(folder, task, count=2):
-    """What task(folder, rank) returns in each process."""
+def told(folder, task, count=2, **place):
+    """What task(folder, rank) returns in each process; place: environment that all have."""
     folder.mkdir(exist_ok=True)
-    started = [tiny_trainers.PROCESSES.Process(target=report, args=(folder, place, task))
-               for place in places(count)]
+    started = [tiny_trainers.PROCESSES.Process(target=report, args=(folder, own | place, task))
+               for own in places(count)]
     for process in started:
         process.start()
     assert ended(started) == [0] * count
@@ -102,7 +103,7 @@ def start(folder, count, steps=60, pause=0.0):
 
 def ended(started):
     for process in started:
-        process.join(120)
+        process.join(300)
     return [process.exitcode for process in started]
 
 
@@ -165,6 +166,30 @@ def test_a_signal_stops_both_after_the_same_step(tmp_path):
         os.kill(process.pid, signal.SIGTERM)
     assert ended(started) == [STOPPED, STOPPED]
     assert int(max(tmp_path.glob("step-*.pt")).name[5:13]) % 50 == 0  # where they ask one another
+
+
+def share_of_a_gpu(folder, rank):
+    """A training on the GPU that one process has, or two have between them."""
+    if processes.count() > 1:
+        distributed.init_process_group("gloo")  # NCCL would ask for a GPU each
+    with training.seeded(0):
+        latents, words = torch.randn(8, 4, 10, 8), torch.randn(8, 3, 16)
+    words = words.to(processes.device())
+    unet = diffusion.train(
+        folder / "run", latents, lambda generator, rows: words[rows], words[:1], widths=(32, 64),
+        layers=1, heads=2, batch=16, steps=150, learning_rate=0.003)
+    return sums(unet)
+
+
+@pytest.mark.gpu
+def test_recorded_steps_of_two_processes_learn_as_one_does(tmp_path):
+    shared = {"CUDA_VISIBLE_DEVICES": "0", "ACCELERATE_USE_CPU": "false", "LOCAL_RANK": "0"}
+    first, second = told(tmp_path / "two", share_of_a_gpu, **shared)
+    assert first == second
+    told(tmp_path / "one", share_of_a_gpu, 1)
+    two, one = (log[log.name == "noise error"].value.to_numpy() for log in (
+        pd.read_csv(tmp_path / name / "run/log.csv") for name in ("two", "one")))
+    assert abs(two - one).max() < 0.1 and max(two[-1] / two[0], one[-1] / one[0]) < 0.9
 
 
 def launched(folder):
