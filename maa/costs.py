@@ -93,8 +93,9 @@ def measured(rows):
     rows:      benchmark.read(folder)
     returns    {"gpu": its name, "peak": TFLOP/s, "trained": clips of 10 s that the paper's U-Net
                 learns from in a second, "kept": {number of GPUs: share of their speed that they
-                keep}}, less what was not measured. Nothing of networks on waves: the kernels that
-               vocode there (maa.bends) cannot learn
+                keep, by rows of which all were recorded as CUDA graphs or none}}, less what was not
+                measured. Nothing of networks on waves: the kernels that vocode there (maa.bends)
+                cannot learn
     """
     found = {}
     for subject, own in rows.groupby("subject") if len(rows) else ():
@@ -103,8 +104,10 @@ def measured(rows):
         if subject == "training":
             found["trained"] = float(own.per_second.max())
     if "trained" in found:
-        best = rows[rows.what == "training"].groupby("processes").per_second.max()
-        found["kept"] = {int(n): float(one / n / best[1]) for n, one in best.items() if n > 1}
+        rows = rows[rows.what == "training"]
+        best = rows.groupby(["recorded", "processes"]).per_second.max()
+        found["kept"] = {int(n): float(one / n / best[recorded, 1])
+                         for (recorded, n), one in best.items() if n > 1}
     return found
 
 

@@ -47,7 +47,8 @@ def trained(batch, steps, sizes, block=10):
     learn(latents, say, shape, steps=steps, batch=batch)
     seconds = np.diff(times)[len(times) // 2:] / block
     told = clock.row("training", seconds.tolist(), batch, steps_each=block, memory=clock.memory(),
-                     cold_s=times[1] - times[0], processes=processes.count())
+                     cold_s=times[1] - times[0], processes=processes.count(),
+                     recorded=place.type == "cuda")  # by diffusion.train
     return told | {"teraflops": told["per_second"] * work(shape) / 1e12}
 
 
