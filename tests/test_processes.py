@@ -62,10 +62,10 @@ def report(folder, place, task):
     (folder / f"told-{rank}.json").write_text(json.dumps(told))
 
 
-def told(folder, task, count=2, **place):
+def told(folder, task, count=2, context=tiny_trainers.PROCESSES, **place):
     """What task(folder, rank) returns in each process; place: environment that all have."""
     folder.mkdir(exist_ok=True)
-    started = [tiny_trainers.PROCESSES.Process(target=report, args=(folder, own | place, task))
+    started = [context.Process(target=report, args=(folder, own | place, task))
                for own in places(count)]
     for process in started:
         process.start()
@@ -183,10 +183,11 @@ def share_of_a_gpu(folder, rank):
 
 @pytest.mark.gpu
 def test_recorded_steps_of_two_processes_learn_as_one_does(tmp_path):
-    shared = {"CUDA_VISIBLE_DEVICES": "0", "ACCELERATE_USE_CPU": "false", "LOCAL_RANK": "0"}
+    shared = {"CUDA_VISIBLE_DEVICES": "0", "ACCELERATE_USE_CPU": "false", "LOCAL_RANK": "0",
+              "context": multiprocessing.get_context("spawn")}  # no GPU is begun in these
     first, second = told(tmp_path / "two", share_of_a_gpu, **shared)
     assert first == second
-    told(tmp_path / "one", share_of_a_gpu, 1)
+    told(tmp_path / "one", share_of_a_gpu, 1, context=shared["context"])
     two, one = (log[log.name == "noise error"].value.to_numpy() for log in (
         pd.read_csv(tmp_path / name / "run/log.csv") for name in ("two", "one")))
     assert abs(two - one).max() < 0.1 and max(two[-1] / two[0], one[-1] / one[0]) < 0.9
