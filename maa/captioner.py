@@ -136,7 +136,7 @@ def mels_of(waves, place, batch=32):
 
 def read_mels(mels):
     """(clips, 1, 80, frames) log10 → (clips, frames, 80), values near -1 … 1."""
-    return (mels[:, 0].transpose(1, 2) - classifier.CENTRE) / classifier.SPREAD
+    return (mels[:, 0].transpose(1, 2) - mel.CENTRE) / mel.SPREAD
 
 
 def labels(tokenizer, texts):

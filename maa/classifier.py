@@ -18,8 +18,6 @@ from torch.nn import functional as F
 
 from maa import files, mel, melception, processes, training
 
-CENTRE, SPREAD = -2.5, 1.5  # of log10 mels, so that networks see values near -1 … 1
-
 
 class Vgg(nn.Module):
     """Pairs of 3 × 3 convolutions, halving the mel after each pair.
@@ -41,7 +39,7 @@ class Vgg(nn.Module):
 
     def stages(self, mels):
         """Output of every pair of convolutions, finest first."""
-        x, found = (mels - CENTRE) / SPREAD, []
+        x, found = (mels - mel.CENTRE) / mel.SPREAD, []
         for number, block in enumerate(self.blocks):
             x = block(F.avg_pool2d(x, 2) if number else x)
             found.append(x)
@@ -65,7 +63,7 @@ class ResNet18(nn.Module):
         self.head = nn.Linear(512, classes)
 
     def features(self, mels):
-        return self.body((mels - CENTRE) / SPREAD)
+        return self.body((mels - mel.CENTRE) / mel.SPREAD)
 
     def forward(self, mels):
         return self.head(self.features(mels))
@@ -162,7 +160,7 @@ def disturbed(mels, generator):
         start = torch.rand(clips, 1, 1, 1, generator=generator, device=place) * size
         width = torch.rand(clips, 1, 1, 1, generator=generator, device=place) * size / 6
         at = torch.arange(size, device=place).view([-1 if a == axis else 1 for a in range(4)])
-        mels = torch.where((at >= start) & (at < start + width), CENTRE, mels)
+        mels = torch.where((at >= start) & (at < start + width), mel.CENTRE, mels)
     return mels
 
 

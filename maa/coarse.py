@@ -9,7 +9,7 @@ training then only adds what is missing. How:
     SiLU(x) - SiLU(-x) = x.
 An autoencoder with a thicker latent begins where a trained one with a thinner latent stands.
 
-Conventions: mels are centred on classifier.CENTRE and divided by classifier.SPREAD on the way in.
+Conventions: mels are centred on mel.CENTRE and divided by mel.SPREAD on the way in.
 Source: none in the paper. Differs: the paper starts from random weights.
 Notebooks: 20_autoencoder, 24_variant.
 """
@@ -18,7 +18,7 @@ import torch
 from diffusers.models.attention_processor import Attention
 from diffusers.models.resnet import Downsample2D, ResnetBlock2D, Upsample2D
 
-from maa import classifier
+from maa import mel
 
 CARRIERS = 4  # channels that carry x, -x, STEADY, -STEADY
 STEADY = 3.0
@@ -40,10 +40,10 @@ def set_weights(vae):
             silence(module.to_out[0])
         elif isinstance(module, (Downsample2D, Upsample2D)):
             carry(module.conv, MEAN if isinstance(module, Downsample2D) else SMOOTH, group)
-    enter(vae.encoder, 1 / classifier.SPREAD, -classifier.CENTRE / classifier.SPREAD, group)
+    enter(vae.encoder, 1 / mel.SPREAD, -mel.CENTRE / mel.SPREAD, group)
     leave(vae.encoder, 1.0, 0.0, vae.config.norm_num_groups)
     enter(vae.decoder, 1.0, 0.0, group)
-    leave(vae.decoder, classifier.SPREAD, classifier.CENTRE, vae.config.norm_num_groups)
+    leave(vae.decoder, mel.SPREAD, mel.CENTRE, vae.config.norm_num_groups)
     between(vae)
 
 

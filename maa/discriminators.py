@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
-from maa import classifier
+from maa import mel
 
 
 def conv(before, after, kernel, stride):
@@ -88,7 +88,7 @@ def cut(mels, length):
     """Every whole window of `length` frames, as a batch: (clips · windows, 1, 80, length)."""
     clips, _, bands, frames = mels.shape
     count = frames // length
-    x = (mels[..., : count * length] - classifier.CENTRE) / classifier.SPREAD
+    x = (mels[..., : count * length] - mel.CENTRE) / mel.SPREAD
     return x.view(clips, bands, count, length).transpose(1, 2).reshape(-1, 1, bands, length)
 
 

@@ -18,6 +18,7 @@ WINDOW = 1024  # samples under one Fourier transform
 BANDS = 80  # Slaney mel bands from 0 to 8 kHz
 FLOOR = 1e-5  # smallest magnitude before the logarithm
 SILENCE = -5.0  # log10(FLOOR)
+CENTRE, SPREAD = -2.5, 1.5  # of log10 mels, so that networks see values near -1 … 1
 COLUMN = 8  # frames a latent column
 
 

@@ -31,14 +31,12 @@ UNUSED = r"AuxLogits\..*"  # the second head, for training alone
 class Melception(nn.Module):
     """InceptionV3 on mels. forward, features as in classifier.Vgg; features are 2048 wide.
 
-    mean, std:  of log10 mels in each of the 80 bands, lists; without them classifier.CENTRE, SPREAD
+    mean, std:  of log10 mels in each of the 80 bands, lists; without them mel.CENTRE, mel.SPREAD
     span:       (lowest, highest) log10 magnitude that is told apart; without it all are
     """
 
     def __init__(self, classes, mean=None, std=None, span=None):
         super().__init__()
-        from maa import classifier  # here, because it has this class among its NETWORKS
-
         inception = torchvision.models.inception
         self.body = inception.Inception3(aux_logits=False, init_weights=False)
         self.body.Conv2d_1a_3x3 = inception.BasicConv2d(1, 32, kernel_size=3, stride=2)
@@ -47,7 +45,7 @@ class Melception(nn.Module):
         if (mean is None) != (std is None):
             raise ValueError("mean and std come together, expected both of them or neither")
         self.span = span or (-torch.inf, torch.inf)
-        centre, spread = bands(mean, classifier.CENTRE), bands(std, classifier.SPREAD)
+        centre, spread = bands(mean, mel.CENTRE), bands(std, mel.SPREAD)
         if spread.min() <= 0:
             raise ValueError(f"std is {spread.min():.3g} in a band, expected more than 0")
         for name, values in {"centre": centre, "spread": spread}.items():  # saved as the shape is
@@ -104,11 +102,9 @@ def load_published(path, mean=None, std=None):
     as untrusted.named and untrusted.fit.
     Source: Section 5.3.  Notebook: none.
     """
-    from maa import classifier
-
-    given = {} if mean is None and std is None else {"mean": mean, "std": std}
-    network = classifier.build(
-        "melception", [str(n) for n in range(CLASSES)], span=list(SPAN), **given)
+    shape = {} if mean is None and std is None else {"mean": mean, "std": std}
+    network = Melception(CLASSES, **shape, span=list(SPAN))
+    network.names, network.shape = [str(n) for n in range(CLASSES)], shape | {"span": list(SPAN)}
     found = untrusted.named(path, under=("model", "state_dict"))
     untrusted.fit(network, found, original, UNUSED, path)
     return network.to(training.device())

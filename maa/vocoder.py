@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
-from maa import bigvgan, classifier, discriminators, files, mel, scenes, training
+from maa import bigvgan, discriminators, files, mel, scenes, training
 
 
 class ConvNext(nn.Module):
@@ -56,7 +56,7 @@ class IstftVocoder(ModelMixin, ConfigMixin):
 
     def forward(self, mels):
         """(clips, 1, 80, frames) → (clips, 256 · frames)."""
-        x = self.begin((mel.check(mels)[:, 0] - classifier.CENTRE) / classifier.SPREAD)
+        x = self.begin((mel.check(mels)[:, 0] - mel.CENTRE) / mel.SPREAD)
         x = self.first_norm(x.transpose(1, 2)).transpose(1, 2)
         for block in self.blocks:
             x = block(x)

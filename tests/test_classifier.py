@@ -149,7 +149,7 @@ def test_only_a_moment_of_each_scene_is_heard_and_it_begins_anywhere(tmp_path, m
     waves[0, 2000:2100] = 0.5  # in the middle of 16 frames
     mels, targets = batches(tmp_path, monkeypatch, waves, labels, mixup=0.0, frames=4)
     assert mels.shape == (64, 1, 80, 4)
-    heard = (mels.amax((1, 2, 3)) > -2.5) & (mels.amax((1, 2, 3)) != classifier.CENTRE)
+    heard = (mels.amax((1, 2, 3)) > -2.5) & (mels.amax((1, 2, 3)) != mel.CENTRE)
     share = heard[targets[:, 0] == 1].float().mean()
     assert 0.1 < share < 0.7  # from the beginning of the scene it would be none of them
 
@@ -177,7 +177,7 @@ def test_disturbed_mels_keep_their_shape_and_the_floor_of_silence():
     found = classifier.disturbed(silence, generator())
     assert found.shape == silence.shape
     assert found.min() >= mel.SILENCE
-    seen = found[found != classifier.CENTRE]
+    seen = found[found != mel.CENTRE]
     assert seen.max() <= mel.SILENCE + 0.3  # at most 6 dB louder
 
 
@@ -186,13 +186,13 @@ def test_a_mel_is_shifted_round_and_no_moment_of_it_is_lost():
     frames = torch.arange(20.0).expand(8, 1, 80, 20) / 100 - 2
     found = classifier.disturbed(frames.clone(), generator(1))
     steps = (found[..., 1:] - found[..., :-1])[:, 0]
-    hidden = (found == classifier.CENTRE)[:, 0]
+    hidden = (found == mel.CENTRE)[:, 0]
     steps = steps[~(hidden[..., 1:] | hidden[..., :-1])] * 100
     assert set(steps.round().int().tolist()) == {1, -19}
 
 
 def test_at_most_a_third_of_bands_and_of_moments_is_hidden():
-    found = classifier.disturbed(torch.zeros(50, 1, 80, 60), generator(2)) == classifier.CENTRE
+    found = classifier.disturbed(torch.zeros(50, 1, 80, 60), generator(2)) == mel.CENTRE
     bands, moments = found.all(3).float().mean((1, 2)), found.all(2).float().mean((1, 2))
     assert 0 < bands.mean() and bands.max() < 0.36
     assert 0 < moments.mean() and moments.max() < 0.37

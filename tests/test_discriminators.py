@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from maa import classifier, discriminators, mel, training
+from maa import discriminators, mel, training
 
 
 def critic(windows=(16, 32)):
@@ -24,7 +24,7 @@ def noise(*shape, seed=0):
 
 def test_every_whole_window_is_seen_once_and_the_rest_is_not():
     mels = torch.arange(35.0).expand(2, 1, 80, 35)
-    found = discriminators.cut(mels, 16) * classifier.SPREAD + classifier.CENTRE
+    found = discriminators.cut(mels, 16) * mel.SPREAD + mel.CENTRE
     assert found.shape == (4, 1, 80, 16)
     starts = found[:, 0, 0, 0].tolist()
     assert starts == pytest.approx([0, 16, 0, 16], abs=1e-4)
@@ -33,7 +33,7 @@ def test_every_whole_window_is_seen_once_and_the_rest_is_not():
 
 def test_windows_of_a_clip_keep_its_bands_in_place():
     mels = torch.arange(80.0)[:, None].expand(1, 1, 80, 32)
-    found = discriminators.cut(mels, 16) * classifier.SPREAD + classifier.CENTRE
+    found = discriminators.cut(mels, 16) * mel.SPREAD + mel.CENTRE
     assert found[1, 0, :, 5] == pytest.approx(torch.arange(80.0), abs=1e-4)
 
 

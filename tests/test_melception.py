@@ -101,9 +101,9 @@ def test_bands_are_standardised_by_their_own_statistics_where_they_are_given(net
     """With mean m and deviation s, a clip m + s z is seen as CENTRE + SPREAD z is without."""
     own = melception.Melception(309, mean=(BANDS - 3).tolist(), std=(BANDS + 1).tolist()).eval()
     own.load_state_dict(network.state_dict())
-    noise = (mels() - classifier.CENTRE) / classifier.SPREAD
+    noise = (mels() - mel.CENTRE) / mel.SPREAD
     stated = (BANDS - 3)[:, None] + (BANDS + 1)[:, None] * noise
-    plain = classifier.CENTRE + classifier.SPREAD * noise
+    plain = mel.CENTRE + mel.SPREAD * noise
     assert torch.allclose(seen(own, stated), seen(network, plain), atol=2e-4)
     assert (seen(own, plain) - seen(network, plain)).abs().max() > 0.1
 
@@ -171,7 +171,7 @@ def test_the_trainer_of_classifiers_trains_it_twice_to_the_same_bits(tmp_path, m
     lambda weights: published({f"module.{key}": value for key, value in weights.items()})])
 def test_a_published_checkpoint_gives_the_network_that_was_written(network, theirs, folder, form):
     """Statistics of ours, and mels within what its own 0 … 1 can tell apart: the same scores."""
-    centre, spread = [classifier.CENTRE] * 80, [classifier.SPREAD] * 80
+    centre, spread = [mel.CENTRE] * 80, [mel.SPREAD] * 80
     found = melception.load_published(write(folder, form(theirs)), centre, spread)
     assert torch.allclose(seen(found, mels().clamp(-4, 1)), seen(network, mels().clamp(-4, 1)),
                           atol=2e-4)
