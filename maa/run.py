@@ -105,12 +105,20 @@ def help_along(folder, job):
             raise MaaError(problem[0], f"{job.copy} at scale {job.scale!r}: {problem[1][:600]}")
 
 
-def refuse_several(chosen):
-    """MaaError R-LAUNCH for several notebooks under a launcher, whose processes meet only once."""
-    if "RANK" in os.environ and len(chosen) > 1:
+def check_launch(chosen):
+    """MaaError R-LAUNCH for several notebooks under a launcher, whose processes meet only once, and
+    for one that keeps to one GPU under a launcher of several processes."""
+    if "RANK" not in os.environ:
+        return
+    one, count = chosen[0], int(os.environ.get("WORLD_SIZE", "1"))
+    if len(chosen) > 1:
         raise MaaError("R-LAUNCH", (
-            f"{len(chosen)} notebooks under one launcher, the first {chosen[0].copy}, expected "
+            f"{len(chosen)} notebooks under one launcher, the first {one.copy}, expected "
             f"one; name it, and its variant: diffusion, or variant@bert"))
+    if one.gpus == 1 and count > 1:
+        raise MaaError("R-LAUNCH", (
+            f"{one.copy} in {count} processes, expected one, as limits.gpus of params.yaml gives it "
+            f"1 at scale {one.scale!r}; run it without a launcher, on one host"))
 
 
 def forget_checkpoints(folder):
@@ -189,7 +197,7 @@ def main(arguments=None):
         folder = project.root()
         with stoppable():
             chosen = jobs.prepare(folder, wanted.scale, wanted.notebook)
-            refuse_several(chosen)
+            check_launch(chosen)
             for job in chosen:
                 started = time.monotonic()
                 print(f"{job.copy:24} {job.scale:6}", end=" ", flush=True)

@@ -283,11 +283,22 @@ def test_when_a_launch_is_stopped_its_processes_end_too(tmp_path, monkeypatch):
 
 def test_several_notebooks_under_one_launcher_are_refused(monkeypatch):
     chosen = jobs.prepare(Path(run.__file__).parents[1], "mini", ["diffusion", "autoencoder"])
-    run.refuse_several(chosen)
+    run.check_launch(chosen)
     monkeypatch.setenv("RANK", "1")
-    run.refuse_several(chosen[:1])
+    run.check_launch(chosen[:1])
     with pytest.raises(MaaError, match="R-LAUNCH: 2 notebooks under one launcher, the first 2"):
-        run.refuse_several(chosen)
+        run.check_launch(chosen)
+
+
+def test_a_notebook_of_one_gpu_is_refused_by_a_launcher_of_several_processes(monkeypatch):
+    root = Path(run.__file__).parents[1]
+    monkeypatch.setenv("RANK", "0")
+    judges, = jobs.prepare(root, "paper", ["judges"])
+    run.check_launch([judges])  # a launcher of one
+    monkeypatch.setenv("WORLD_SIZE", "16")
+    with pytest.raises(MaaError, match="R-LAUNCH: 40_judges in 16 processes, expected one, as lim"):
+        run.check_launch([judges])
+    run.check_launch(jobs.prepare(root, "paper", ["diffusion"]))
 
 
 def test_a_failure_in_one_process_is_the_failure_of_both(tmp_path):
