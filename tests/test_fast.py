@@ -28,6 +28,11 @@ def noise(sounds, columns=tiny_pipeline.COLUMNS):
     return torch.randn(sounds, 4, 10, columns, generator=torch.Generator().manual_seed(0))
 
 
+def same(found, expected):
+    """But for rounding: how much that is depends on the largest value, and on the processor."""
+    return (found - expected).abs().max() < 1e-5 * expected.abs().max()
+
+
 @pytest.mark.parametrize("sampler", ["ddim", "dpm++"])
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_a_plain_chain_makes_the_sounds_of_the_pipeline(pipe, sampler, guidance):
@@ -37,7 +42,7 @@ def test_a_plain_chain_makes_the_sounds_of_the_pipeline(pipe, sampler, guidance)
     chain = fast.Chain(pipe, sounds=2, seconds=None, steps=5, guidance=guidance, **PLAIN)
     found = chain(PROMPTS, noise=noise(2))
     assert found.shape == expected.shape == (2, tiny_pipeline.COLUMNS * 2048)
-    assert torch.allclose(found, expected, atol=1e-5)
+    assert same(found, expected)
     assert torch.allclose(chain(PROMPTS, noise=noise(2)), found)  # nothing is left over
 
 
@@ -50,7 +55,7 @@ def test_a_chain_that_ignores_or_avoids_its_prompt_does_so_as_the_pipeline(pipe,
     if hoisted:  # as a compiled chain does
         invariants.hoist(pipe.unet)
     chain = fast.Chain(pipe, sounds=2, seconds=None, steps=5, guidance=guidance, **PLAIN)
-    assert torch.allclose(chain(PROMPTS, noise=noise(2)), expected, atol=1e-5)
+    assert same(chain(PROMPTS, noise=noise(2)), expected)
 
 
 def test_outside_its_steps_guidance_of_0_and_less_follows_no_prompt(pipe):
@@ -61,7 +66,7 @@ def test_outside_its_steps_guidance_of_0_and_less_follows_no_prompt(pipe):
         part = fast.Chain(pipe, seconds=None, steps=4, guidance=-1, within=(0.25, 0.75), **PLAIN)
     plain = part(PROMPTS[:1], noise=noise(1))
     invariants.hoist(part.pipe.unet)
-    assert torch.allclose(part(PROMPTS[:1], noise=noise(1)), plain, atol=1e-5)
+    assert same(part(PROMPTS[:1], noise=noise(1)), plain)
     assert not torch.allclose(plain, none, atol=1e-5)
 
 
@@ -99,7 +104,7 @@ def test_any_number_of_prompts_is_answered_by_a_chain_of_some(pipe):
     expected = evaluation.by(pipe, None, 2, 3.0)(prompts, seeds)
     found = fast.by(pipe, None, 2, 3.0, 2, **PLAIN)(prompts, seeds)
     assert found.shape == expected.shape == (3, tiny_pipeline.COLUMNS * 2048)
-    assert torch.allclose(found, torch.as_tensor(expected), atol=1e-5)
+    assert same(found, torch.as_tensor(expected))
 
 
 def test_another_number_of_prompts_is_refused(pipe):
@@ -208,7 +213,7 @@ def test_a_compiled_reading_is_one_graph_that_holds_no_numbers_of_the_host(encod
     with torch.no_grad():
         found = call(whole.text_encoder, ids, mask)
         expected = text.encode_tokens(whole.text_encoder, ids, mask)
-    assert torch.allclose(found, expected, atol=1e-5)
+    assert same(found, expected)
     assert len(graphs) == 1
     assert not [node for node in graphs[0].graph.nodes
                 if node.op == "get_attr" or "lift" in str(node.target)]
@@ -245,8 +250,8 @@ def test_a_hoisted_network_makes_the_same_latents_in_a_chain_and_afterwards(pipe
     pipe.use_sampler(sampler)
     alone, expected = latents(), chained()
     invariants.hoist(pipe.unet)
-    assert torch.allclose(chained(), expected, atol=1e-5)
-    assert torch.allclose(latents(), alone, atol=1e-5)
+    assert same(chained(), expected)
+    assert same(latents(), alone)
 
 
 @pytest.mark.gpu
