@@ -212,7 +212,8 @@ def test_statistics_of_the_latents_travel_with_the_weights(trained, tmp_path):
     vae.save_pretrained(tmp_path)
     loaded = AutoencoderKL.from_pretrained(tmp_path).eval()
     assert loaded.config.latents_std == vae.config.latents_std
-    assert torch.equal(autoencoder.encode(loaded, mels()), autoencoder.encode(vae, mels()))
+    assert torch.allclose(  # weights that lie elsewhere in memory may round otherwise
+        autoencoder.encode(loaded, mels()), autoencoder.encode(vae, mels()), atol=1e-5)
 
 
 def test_training_does_not_change_the_ear(trained):
