@@ -183,11 +183,11 @@ def share_of_a_gpu(folder, rank):
 
 @pytest.mark.gpu
 def test_recorded_steps_of_two_processes_learn_as_one_does(tmp_path):
-    shared = {"CUDA_VISIBLE_DEVICES": "0", "ACCELERATE_USE_CPU": "false", "LOCAL_RANK": "0",
-              "context": multiprocessing.get_context("spawn")}  # no GPU is begun in these
-    first, second = told(tmp_path / "two", share_of_a_gpu, **shared)
+    spawn = multiprocessing.get_context("spawn")  # a GPU cannot be begun before a fork
+    shared = {"CUDA_VISIBLE_DEVICES": "0", "ACCELERATE_USE_CPU": "false", "LOCAL_RANK": "0"}
+    first, second = told(tmp_path / "two", share_of_a_gpu, 2, spawn, **shared)
     assert first == second
-    told(tmp_path / "one", share_of_a_gpu, 1, context=shared["context"])
+    told(tmp_path / "one", share_of_a_gpu, 1, spawn)
     two, one = (log[log.name == "noise error"].value.to_numpy() for log in (
         pd.read_csv(tmp_path / name / "run/log.csv") for name in ("two", "one")))
     assert abs(two - one).max() < 0.1 and max(two[-1] / two[0], one[-1] / one[0]) < 0.9

@@ -45,7 +45,7 @@ def test_its_words_on_training_stand_in_the_benchmark():
     measured = benchmark.read(ROOT / "results/benchmark")
     training = measured[measured.what == "training"]
     best = training.groupby(["recorded", "processes"]).per_second.max()
-    here = training[(training.recorded == True) & (training.processes == 1)]  # noqa: E712 (or NaN)
+    here = training[training.recorded.astype(bool) & (training.processes == 1)]
     first, last = (here.set_index("sounds").per_second[size] for size in (64, 256))
     peak = measured.teraflops[measured.subject == "machine"].iloc[0]
     words = " ".join(README.split())
